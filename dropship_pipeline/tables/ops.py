@@ -1,0 +1,197 @@
+"""The tables of schema `ops`: the project's own book-keeping. Analysts need none of them; a person in trouble may."""
+
+from dropship_pipeline.tables.model import Column, Table, Type
+
+_TEXT, _INT, _BIG, _TIME, _DOUBLE = Type.TEXT, Type.INTEGER, Type.BIGINT, Type.TIMESTAMP, Type.DOUBLE
+
+FETCHES = Table(
+    "ops",
+    "fetches",
+    "When each thing was last read from the API and how that ended: what is due follows from it.",
+    (
+        Column("kind", _TEXT, "`description`, `inventory` or `freight`", nullable=False),
+        Column("product_id", _TEXT, "The product", nullable=False),
+        Column(
+            "destination",
+            _TEXT,
+            "Destination of a freight quote (`US` or `US:90001`); '' for the other kinds",
+            nullable=False,
+        ),
+        Column("fetched_at", _TIME, "When the last answer that settled it came (UTC)", nullable=False),
+        Column(
+            "outcome",
+            _TEXT,
+            "`answered`, `refused` (a business error) or `rejected` (an answer that could not be read)",
+            nullable=False,
+        ),
+        Column("code", _TEXT, "The gateway's code, where it refused"),
+        Column("payload_hash", _BIG, "Hash of the payload without what differs at each answer: equal means unchanged"),
+        Column("changed_at", _TIME, "When an answer last differed from the one before (UTC)", nullable=False),
+        Column("raw_file", _TEXT, "Where the answer was landed"),
+    ),
+    key=("kind", "product_id", "destination"),
+    observed=("fetched_at", "raw_file"),
+    indexes=(("kind", "fetched_at"),),
+)
+
+RAW_FILES = Table(
+    "ops",
+    "raw_files",
+    "Every raw file whose answers are in the tables. A raw file that is not here was landed by a run that died.",
+    (
+        Column("path", _TEXT, "Path in the lake, from its root", nullable=False),
+        Column("kind", _TEXT, "`listing`, `description`, `inventory`, `freight`", nullable=False),
+        Column("run_id", _TEXT, "The run that landed it", nullable=False),
+        Column("sweep_id", _TEXT, "The sweep that a listing's pages belong to"),
+        Column("answers", _BIG, "How many answers it holds", nullable=False),
+        Column("merged_at", _TIME, "When its answers were merged (UTC)", nullable=False),
+    ),
+    key=("path",),
+    indexes=(("sweep_id",),),
+)
+
+SWEEPS = Table(
+    "ops",
+    "sweeps",
+    "Every reading of a feed from end to end.",
+    (
+        Column("sweep_id", _TEXT, "Sorts by time", nullable=False),
+        Column("feed", _TEXT, "The feed", nullable=False),
+        Column("run_id", _TEXT, "The run that began it", nullable=False),
+        Column("state", _TEXT, "`running`, `complete`, `incomplete`, `held`", nullable=False),
+        Column("started_at", _TIME, "When (UTC)", nullable=False),
+        Column("ended_at", _TIME, "When (UTC)"),
+        Column("pages", _BIG, "Pages read", nullable=False),
+        Column("listed", _BIG, "Distinct products seen", nullable=False),
+        Column(
+            "reported_total",
+            _BIG,
+            "`result_total` as last answered; NULL: the endpoint gives none",
+            source="§3 result_total",
+        ),
+        Column("new", _BIG, "Memberships that began", nullable=False),
+        Column("missing", _BIG, "Members that it did not see", nullable=False),
+        Column("delisted", _BIG, "Memberships that ended; in a held sweep, those that would have", nullable=False),
+        Column("reason", _TEXT, "Why it is incomplete or held"),
+    ),
+    key=("sweep_id",),
+    indexes=(("feed", "started_at"),),
+)
+
+MISSED_MEMBERSHIPS = Table(
+    "ops",
+    "missed_memberships",
+    "Members that the last complete sweep of their feed did not see: gone, if the next one misses them too.",
+    (
+        Column("feed", _TEXT, "The feed", nullable=False),
+        Column("product_id", _TEXT, "The product", nullable=False),
+        Column("sweep_id", _TEXT, "The sweep that missed it first", nullable=False),
+        Column("missed_at", _TIME, "When (UTC)", nullable=False),
+    ),
+    key=("feed", "product_id"),
+)
+
+CALL_BUDGET = Table(
+    "ops",
+    "call_budget",
+    "One row an app: the rate of calls that all its processes and machines share.",
+    (
+        Column("app", _TEXT, "Which app and host: a hash, for the key is nobody's business", nullable=False),
+        Column("rate", _DOUBLE, "Calls a second granted now", nullable=False, unit="calls/s"),
+        Column("ceiling", _DOUBLE, "Calls a second that the settings allow", nullable=False, unit="calls/s"),
+        Column("limit_seen", _DOUBLE, "The rate at which the gateway last throttled", unit="calls/s"),
+        Column("next_free", _DOUBLE, "The next moment not granted yet", nullable=False, unit="epoch seconds"),
+        Column("blocked_until", _DOUBLE, "A ban: no call before", nullable=False, unit="epoch seconds"),
+        Column("changed_at", _DOUBLE, "When the rate last changed", nullable=False, unit="epoch seconds"),
+    ),
+    key=("app",),
+)
+
+ACCOUNTS = Table(
+    "ops",
+    "accounts",
+    "Buyers that the app acts for. Tokens are encrypted with DROPSHIP_SECRET_KEY.",
+    (
+        Column("account", _TEXT, "The name it goes by here", nullable=False),
+        Column("alibaba_user_id", _TEXT, "Alibaba user ID", source="§1 user_info.user_id"),
+        Column("havana_id", _TEXT, "ID of a buyer migrated from the old platform", source="§1 note"),
+        Column("account_platform", _TEXT, "As answered", source="§1 account_platform", example="buyApp"),
+        Column("access_token", Type.BYTES, "Encrypted"),
+        Column("refresh_token", Type.BYTES, "Encrypted"),
+        Column("access_token_expires_at", _TIME, "When (UTC)", source="§1 expires_in"),
+        Column("refresh_token_expires_at", _TIME, "When (UTC)", source="§1 refresh_expires_in"),
+        Column("state", _TEXT, "`active`, or `reauthorise`: a person has to log in again", nullable=False),
+        Column("reason", _TEXT, "Why it must be authorised again"),
+        Column("updated_at", _TIME, "When (UTC)", nullable=False),
+    ),
+    key=("account",),
+)
+
+REJECTED_RECORDS = Table(
+    "ops",
+    "rejected_records",
+    "What could not be read: one bad product costs that product, and is kept here with the reason.",
+    (
+        Column("kind", _TEXT, "What it is: `description`, `inventory`, `freight`, `listing`", nullable=False),
+        Column("record_key", _TEXT, "Which one: a product ID, mostly", nullable=False),
+        Column("reason", _TEXT, "Stable code, then words", nullable=False),
+        Column("payload", _TEXT, "What was answered, shortened if it is very long"),
+        Column("first_seen_at", _TIME, "When (UTC)", nullable=False),
+        Column("last_seen_at", _TIME, "When last (UTC)", nullable=False),
+        Column("count", _BIG, "How often", nullable=False),
+    ),
+    key=("kind", "record_key"),
+)
+
+WATCHED_PRODUCTS = Table(
+    "ops",
+    "watched_products",
+    "The merchant's own list: these are refreshed first.",
+    (
+        Column("product_id", _TEXT, "The product", nullable=False),
+        Column("importance", _DOUBLE, "Weight against others; 1 is a product like any other", nullable=False),
+        Column("note", _TEXT, "Whatever the merchant wants to remember"),
+    ),
+    key=("product_id",),
+)
+
+SNAPSHOTS = Table(
+    "ops",
+    "snapshots",
+    "Every snapshot that was published to the lake and is still there.",
+    (
+        Column("snapshot", _TEXT, "Its folder: UTC time, sorts by time", nullable=False),
+        Column("run_id", _TEXT, "The run that wrote it", nullable=False),
+        Column("published_at", _TIME, "When it became the newest (UTC)", nullable=False),
+        Column("row_counts", Type.JSON, "Rows of each table", nullable=False),
+    ),
+    key=("snapshot",),
+)
+
+SYNCS = Table(
+    "ops",
+    "syncs",
+    "Every sync with its closing summary.",
+    (
+        Column("run_id", _TEXT, "The run, as Dagster names it", nullable=False),
+        Column("started_at", _TIME, "When (UTC)", nullable=False),
+        Column("ended_at", _TIME, "When (UTC); NULL: it still goes, or was killed"),
+        Column("outcome", _TEXT, "`running`, `done`, or `failed`", nullable=False),
+        Column("summary", Type.JSON, "Counts by feed and stage"),
+    ),
+    key=("run_id",),
+    indexes=(("started_at",),),
+)
+
+OPS_TABLES = (
+    FETCHES,
+    RAW_FILES,
+    SWEEPS,
+    MISSED_MEMBERSHIPS,
+    CALL_BUDGET,
+    ACCOUNTS,
+    REJECTED_RECORDS,
+    WATCHED_PRODUCTS,
+    SNAPSHOTS,
+    SYNCS,
+)

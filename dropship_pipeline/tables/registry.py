@@ -1,0 +1,16 @@
+"""Which tables there are. A new schema's definitions are added here and nowhere else."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from dropship_pipeline.tables.catalog import CATALOG_TABLES
+from dropship_pipeline.tables.model import Table
+from dropship_pipeline.tables.ops import OPS_TABLES
+
+ALL_TABLES: tuple[Table, ...] = (*CATALOG_TABLES, *OPS_TABLES)
+TABLES: Mapping[str, Table] = MappingProxyType({table.full_name: table for table in ALL_TABLES})
+PUBLISHED: tuple[Table, ...] = tuple(table for table in ALL_TABLES if table.published)
+SCHEMAS: tuple[tuple[str, str], ...] = (
+    ("catalog", "What is listed, what it costs, what is in stock, what it costs to ship"),
+    ("ops", "The project's own book-keeping"),
+)
