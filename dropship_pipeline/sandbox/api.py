@@ -1,6 +1,6 @@
 """The seam between the server and what it serves: a call that has been authenticated, and the ways to answer it.
 
-Nothing here knows HTTP or the catalogue: an endpoint gets a `Call`, and gives a `Body`, encoded bytes or raises `Refusal`.
+Nothing here knows HTTP or the catalogue: an endpoint gets a `Call`, and gives a `Body`, encoded bytes or a `Refusal`.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,8 +35,10 @@ class Refusal(Exception):  # noqa: N818 - the gateway refuses; most refusals are
     http_status: int = 200
 
 
-Body = Mapping[str, object]  # what is encoded with orjson; the gateway adds "code":"0" (unless present) and "request_id"
-Handler = Callable[[Call], "Body | bytes"]  # bytes: an already encoded complete JSON answer
+# What is encoded with orjson; the gateway adds "code":"0" (unless present) and "request_id".
+Body = Mapping[str, object]
+# Bytes are an already encoded complete JSON answer.
+Handler = Callable[[Call], "Body | bytes"]
 
 
 @dataclass(frozen=True, slots=True)
