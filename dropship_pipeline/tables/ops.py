@@ -122,6 +122,7 @@ ACCOUNTS = Table(
         Column("refresh_token_expires_at", _TIME, "When (UTC)", source="§1 refresh_expires_in"),
         Column("state", _TEXT, "`active`, or `reauthorise`: a person has to log in again", nullable=False),
         Column("reason", _TEXT, "Why it must be authorised again"),
+        Column("seeded_from", _TEXT, "Hash of the tokens in the environment that it was seeded from: new ones seed it again"),
         Column("updated_at", _TIME, "When (UTC)", nullable=False),
     ),
     key=("account",),
@@ -183,7 +184,20 @@ SYNCS = Table(
     indexes=(("started_at",),),
 )
 
+ORIGIN = Table(
+    "ops",
+    "origin",
+    "Whose catalogue this database holds, in one row: the simulated one and a real one are never mixed.",
+    (
+        Column("only", Type.BOOLEAN, "Always true: there is one row", nullable=False),
+        Column("origin", _TEXT, "`simulated` or `alibaba`", nullable=False),
+        Column("since", _TIME, "Since when (UTC)", nullable=False),
+    ),
+    key=("only",),
+)
+
 OPS_TABLES = (
+    ORIGIN,
     FETCHES,
     RAW_FILES,
     SWEEPS,

@@ -1,0 +1,39 @@
+# Everything a person runs. Each target needs no more than itself: it sets up what it needs first.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help install demo test check docs clean
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+install: $(INSTALLED) ## .venv with the project and its test tools
+
+$(INSTALLED): setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv: about a minute the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## the whole catalogue sync against the simulated Alibaba.com, in .dropship
+	@env -u ALIBABA_APP_KEY -u ALIBABA_APP_SECRET -u ALIBABA_BASE_URL $(BIN)/dropship sync
+
+test: $(INSTALLED) ## every test
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(INSTALLED) ## lint, types, import rules, generated docs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m dropship_pipeline.tables.dictionary --check
+
+docs: $(INSTALLED) ## the pages that are generated from the code
+	@$(BIN)/python -m dropship_pipeline.tables.dictionary
+
+clean: ## everything that was made here, the demo's data included
+	rm -rf .venv .dropship .mypy_cache .ruff_cache .pytest_cache build *.egg-info
