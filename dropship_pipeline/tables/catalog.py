@@ -1,4 +1,4 @@
-"""The tables of schema `catalog`: what is listed, what it is, what it costs, what is in stock, what it costs to ship."""
+"""The tables of schema `catalog`: what is listed, what it is, what it costs, what is in stock, what shipping costs."""
 
 from dropship_pipeline.tables.model import Column, Table, Type
 
@@ -233,7 +233,8 @@ INVENTORY_LEVELS = Table(
 FREIGHT_QUOTES = Table(
     "catalog",
     "freight_quotes",
-    "What it costs to ship a product, by destination and carrier. Estimates: an order takes its carrier from the advanced freight.",
+    "What it costs to ship a product, by destination and carrier. "
+    "Estimates: an order takes its carrier from the advanced freight.",
     (
         _PRODUCT_ID,
         Column(
@@ -292,7 +293,8 @@ FREIGHT_FAILURES = Table(
 PRICE_CHANGES = Table(
     "catalog",
     "price_changes",
-    "Every price that moved. A product's first description is not a move: its prices stand since products.first_seen_at.",
+    "Every price that moved. "
+    "A product's first description is not a move: its prices stand since products.first_seen_at.",
     (
         _SKU_ID,
         _SKU_PRODUCT,

@@ -1,7 +1,7 @@
 """What a table is: columns with a type, a meaning, a unit and a source. Nothing here knows which tables there are.
 
-`postgres.py`, `arrow.py` and `dictionary.py` derive the DDL, the Arrow schema and the docs from these definitions, so that
-no fact about a table is written twice.
+`postgres.py`, `arrow.py` and `dictionary.py` derive the DDL, the Arrow schema and the docs from these definitions, so
+that no fact about a table is written twice.
 """
 
 from dataclasses import dataclass

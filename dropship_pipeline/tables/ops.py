@@ -122,7 +122,11 @@ ACCOUNTS = Table(
         Column("refresh_token_expires_at", _TIME, "When (UTC)", source="§1 refresh_expires_in"),
         Column("state", _TEXT, "`active`, or `reauthorise`: a person has to log in again", nullable=False),
         Column("reason", _TEXT, "Why it must be authorised again"),
-        Column("seeded_from", _TEXT, "Hash of the tokens in the environment that it was seeded from: new ones seed it again"),
+        Column(
+            "seeded_from",
+            _TEXT,
+            "Hash of the tokens in the environment that it was seeded from: new ones seed it again",
+        ),
         Column("updated_at", _TIME, "When (UTC)", nullable=False),
     ),
     key=("account",),
