@@ -5,12 +5,13 @@ payload's fields mean is in `products` and `orders`.
 """
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import orjson
 
-from dropship_pipeline.alibaba.errors import CODES, ApiError, Throttled, api_error
+from dropship_pipeline.alibaba.errors import CODES, ApiError, Family, api_error
 from dropship_pipeline.alibaba.operations import Envelope, Operation
 
 _SUCCESS_CODES = frozenset({"", "0", "00", "200", "null", "success", "SUCCESS"})
@@ -18,30 +19,39 @@ _BAN = re.compile(r"last\s+(\d{1,9})\s*second", re.IGNORECASE)
 _MISSING = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Success:
+    """What a call asked for, and the gateway's name of the call."""
+
+    payload: object
+    request_id: str | None
+
+
 def unwrap(operation: Operation, body: bytes) -> object:
     """The payload of an answer, envelope removed: see `operations.Envelope`. Raises the `ApiError` that it is.
 
     Also what replays answers out of the raw lake.
     """
-    return read_answer(operation, 200, body)
+    return read_answer(operation, 200, body).payload
 
 
-def read_answer(operation: Operation, status: int, body: bytes, retry_after: str | None = None) -> object:
+def read_answer(operation: Operation, status: int, body: bytes, retry_after: str | None = None) -> Success:
     """Like `unwrap`, with the HTTP status and the Retry-After header taken into account."""
     try:
         document = orjson.loads(body)
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise _not_an_answer(operation, status, body, retry_after)
-    error = _error_of(operation, document)
-    if error is None and not 200 <= status < 300:
+        error: ApiError | None = _not_an_answer(operation, status, body)
+    else:
+        error = _error_of(operation, document)
+        if error is None and 200 <= status < 300:
+            return Success(_payload(operation, document), _first(document, "request_id") or None)
+    if error is None:
         error = api_error(f"HTTP {status}", path=operation.path)
-    if error is not None:
-        if isinstance(error, Throttled):
-            error.wait_seconds = max(error.wait_seconds, retry_after_seconds(retry_after))
-        raise error
-    return _payload(operation, document)
+    if error.family in (Family.THROTTLED, Family.TRANSIENT):
+        error.wait_seconds = max(error.wait_seconds, retry_after_seconds(retry_after))
+    raise error
 
 
 def retry_after_seconds(header: str | None) -> float:
@@ -59,13 +69,10 @@ def retry_after_seconds(header: str | None) -> float:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def _not_an_answer(operation: Operation, status: int, body: bytes, retry_after: str | None) -> ApiError:
+def _not_an_answer(operation: Operation, status: int, body: bytes) -> ApiError:
     words = f"HTTP {status}, {len(body)} bytes, beginning {body[:40]!r}" if body else f"HTTP {status}, an empty body"
     code = "NotJson" if 200 <= status < 300 else f"HTTP {status}"
-    error = api_error(code, words, path=operation.path)
-    if isinstance(error, Throttled):
-        error.wait_seconds = retry_after_seconds(retry_after)
-    return error
+    return api_error(code, words, path=operation.path)
 
 
 def _error_of(operation: Operation, document: dict[str, object]) -> ApiError | None:
@@ -98,9 +105,8 @@ def _error(operation: Operation, said: dict[str, object], document: dict[str, ob
         sub_code=sub_code or None,
         request_id=_first(said, "request_id") or _first(document, "request_id") or None,
     )
-    if isinstance(error, Throttled):
-        ban = _BAN.search(message)
-        error.wait_seconds = float(ban.group(1)) if ban else 0.0
+    if error.family is Family.THROTTLED and (ban := _BAN.search(message)):
+        error.wait_seconds = float(ban.group(1))
     return error
 
 

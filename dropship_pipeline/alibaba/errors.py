@@ -5,7 +5,9 @@ How an answer is found to be an error is in `answers`; what is done about a fami
 in `protocol`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 
@@ -165,7 +167,8 @@ class ApiError(Problem):
     """A call failed. `code` is the API's (or one of ours), `message` its words, redacted; both are safe to show.
 
     `request_id` is the gateway's name of the call, to quote to its support. `fatal`: other calls would fail likewise.
-    `body` and `status` are of the answer that said so, where there was one; neither is part of what is shown.
+    `wait_seconds` is what the gateway asked for; 0 if it named nothing. `body`, `status` and `received_at` are of the
+    answer that said so, where there was one, and not part of what is shown. `attempts`: how often the call was sent.
     """
 
     family: ClassVar[Family]
@@ -189,15 +192,25 @@ class ApiError(Problem):
         self.request_id = request_id
         self.mend: Mend = known.mend
         self.fatal = known.fatal
+        self.wait_seconds = 0.0
         self.body: bytes | None = None
         self.status: int | None = None
+        self.received_at: datetime | None = None
         self.attempts = 1
         self.outcome_unknown = False
         words = f' ("{self.message}")' if self.message else ""
         quoted = f" [request {request_id}]" if request_id else ""
         super().__init__(
-            f"Alibaba.com {path}: {code}, {known.meaning}{words}{quoted}", known.remedy if remedy is None else remedy
+            f"Alibaba.com{f' {path}' if path else ''}: {code}, {known.meaning}{words}{quoted}",
+            known.remedy if remedy is None else remedy,
         )
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Blot `secrets` out of everything that is shown."""
+        known = list(secrets)
+        self.message = redaction.blot(self.message, known)
+        self.what = redaction.blot(self.what, known)
+        self.args = (str(self),)
 
 
 class Transient(ApiError):
@@ -218,10 +231,9 @@ class Unreachable(Transient):
 
 
 class Throttled(ApiError):
-    """Too many calls. `wait_seconds` is what the gateway asked for; 0 if it named nothing."""
+    """Too many calls, and waiting as long as we are patient did not help."""
 
     family = Family.THROTTLED
-    wait_seconds: float = 0.0
 
 
 class TokenRefused(ApiError):

@@ -3,24 +3,60 @@
 import re
 from collections.abc import Iterable, Mapping
 
+import orjson
+
 SECRET_PARAMS = frozenset({"app_key", "app_secret", "access_token", "refresh_token", "code", "sign", "uuid"})
 PERSONAL_PARAMS = frozenset(
-    {"address", "zip_code", "logistics_detail", "remark", "clearance_detail", "attachments", "param_order_pay_request"}
+    {"address", "logistics_detail", "remark", "clearance_detail", "attachments", "param_order_pay_request"}
 )
 HIDDEN = "***"
 LONGEST_MESSAGE = 300
+_SHORTEST_SECRET = 4  # blotting out "US" or "NY" would only garble the message
 
 # Tokens, signatures and codes: 24 letters and digits or more without a break, some of each.
 _LOOKS_SECRET = re.compile(r"(?=[0-9+=]*[A-Za-z])(?=[A-Za-z+=]*[0-9])[A-Za-z0-9+=]{24,}")
 
 
-def message(words: str, secrets: Iterable[str] = ()) -> str:
-    """The gateway's words fit to be shown: one line, shortened, without `secrets` and without what looks like one."""
-    for secret in secrets:
-        if len(secret) >= 4:
-            words = words.replace(secret, HIDDEN)
+def message(words: str) -> str:
+    """The gateway's words fit to be shown: one line, shortened, without what looks like a secret."""
     line = " ".join(_LOOKS_SECRET.sub(HIDDEN, words).split())
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
+
+
+def blot(words: str, secrets: Iterable[str]) -> str:
+    """The words without any of `secrets`, the longest first."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        words = words.replace(secret, HIDDEN)
+    return words
+
+
+def secrets_of(values: Mapping[str, str]) -> list[str]:
+    """What a message about a call with these parameters must not repeat: secrets, and every detail of an address."""
+    found: list[str] = []
+    for name, value in values.items():
+        if name in SECRET_PARAMS:
+            found.append(value)
+        elif name in PERSONAL_PARAMS:
+            found.append(value)
+            _leaves(value, found)
+    return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
+
+
+def _leaves(value: object, found: list[str]) -> None:
+    """Every text within a parameter's JSON."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            _leaves(orjson.loads(value), found)
+        except ValueError:
+            found.append(value)
+    elif isinstance(value, str):
+        found.append(value)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            _leaves(inner, found)
+    elif isinstance(value, list):
+        for inner in value:
+            _leaves(inner, found)
 
 
 def params(values: Mapping[str, str]) -> dict[str, str]:
