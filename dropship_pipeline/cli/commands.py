@@ -1,0 +1,87 @@
+"""The list of commands, and what happens to an error: one line on stderr that names the thing and the remedy.
+
+A command's module is imported when the command runs, never to list it: `dropship --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from dropship_pipeline import __version__
+from dropship_pipeline.problem import Problem
+
+# name -> where it is, what it does: the one list, which the help and the docs show
+COMMANDS: dict[str, tuple[str, str]] = {
+    "sync": ("dropship_pipeline.cli.sync:sync", "Bring the tables up to date with the catalogue, and publish them."),
+    "status": ("dropship_pipeline.cli.status:status", "How true the tables are: feeds, ages, last sync, accounts."),
+    "doctor": ("dropship_pipeline.cli.doctor:doctor", "Check everything that a sync needs, and say what to mend."),
+    "auth": ("dropship_pipeline.cli.auth:auth", "Authorise buyers: login, exchange, refresh, status."),
+    "publish": ("dropship_pipeline.cli.publish:publish", "Write the public tables as a new Parquet snapshot."),
+    "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables a question."),
+    "db": ("dropship_pipeline.cli.db:db", "The database: its address, its migrations."),
+    "sandbox": ("dropship_pipeline.sandbox.command:sandbox_command", "Serve a simulated Alibaba.com."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  as click calls it
+        """The names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as click calls it
+        """Import the command; None if there is no such one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as click calls it
+        """List the commands from `COMMANDS`, so that none is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="dropship")
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+def dropship(debug: bool) -> None:
+    """Keep a copy of the Alibaba.com dropshipping catalogue true, in Postgres and Parquet.
+
+    \b
+    dropship sync                                   everything, against the simulated Alibaba.com without credentials
+    dropship sql "SELECT * FROM catalog.products"   look at the tables
+    dropship doctor                                 when something does not work
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit status."""
+    try:
+        result = dropship.main(args=list(arguments), prog_name="dropship", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("dropship: stopped", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Problem as problem:
+        if "--debug" in arguments:
+            raise
+        click.echo(f"dropship: {' '.join(str(problem).split())}", err=True)
+        return 1
+    except KeyboardInterrupt:
+        click.echo("dropship: stopped; what was done is kept, and the next sync goes on from there", err=True)
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has gone: nothing is wrong, but Python would complain when it flushes at exit
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  stays open until the process ends
+        return 0
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,29 @@
+"""`dropship publish`: a new Parquet snapshot of the public tables."""
+
+import click
+
+from dropship_pipeline.cli.show import show_json, show_table
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+def publish(as_json: bool) -> None:
+    """Write the public tables as a new Parquet snapshot, without reading anything from the API.
+
+    \b
+    dropship publish
+    """
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+    from dropship_pipeline.storage.lake import Lake  # noqa: PLC0415
+    from dropship_pipeline.storage.snapshots import publish as publish_snapshot  # noqa: PLC0415
+    from dropship_pipeline.sync.session import open_database  # noqa: PLC0415
+
+    settings = load_settings()
+    snapshot = publish_snapshot(
+        open_database(settings), Lake(settings.lake_url), run_id="cli", keep=settings.snapshots_kept
+    )
+    if as_json:
+        show_json({"path": snapshot.path, "rows": snapshot.row_counts})
+        return
+    show_table(("table", "rows"), sorted(snapshot.row_counts.items()), title="Published")
+    click.echo(f"Snapshot: {snapshot.path}")

@@ -1,0 +1,7 @@
+"""What Dagster loads. `build_defs` is the one place where everything is wired; it is used by the command line and tests."""
+
+from dropship_pipeline.orchestration.wiring import build_defs
+
+__all__ = ["build_defs", "defs"]
+
+defs = build_defs()

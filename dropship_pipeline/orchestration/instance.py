@@ -1,0 +1,97 @@
+"""Where Dagster keeps what it remembers: the classes that `dagster_home/dagster.yaml` names, and opening the instance.
+
+They take their places from the project's settings, so that `dropship`, `dagster dev` and `dg` all find the same instance
+with nothing more than DAGSTER_HOME. No asset logic here.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager  # as dagster.yaml names it
+from dagster._core.storage.root import LocalArtifactStorage
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+
+from dropship_pipeline.problem import Problem
+from dropship_pipeline.settings import Settings, load_settings, set_in_environment
+from dropship_pipeline.storage.dagster_schema import dagster_url
+from dropship_pipeline.sync.session import open_database
+
+
+class RunStorage(DagsterPostgresStorage):
+    """Dagster's tables in schema `dagster` of the catalogue's own Postgres, the embedded one included."""
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """Nothing to configure: the settings say it all."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "RunStorage":
+        """Open it where the settings say."""
+        del config_value
+        database = open_database(load_settings())
+        url = dagster_url(database)
+        database.close()
+        return cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+
+
+class ComputeLogs(LocalComputeLogManager):
+    """What steps print, under DROPSHIP_HOME."""
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """Nothing to configure."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "ComputeLogs":
+        """Open it where the settings say."""
+        del config_value
+        return cls(base_dir=str(load_settings().absolute_home / "dagster" / "logs"), inst_data=inst_data)
+
+
+class ArtifactStorage(LocalArtifactStorage):
+    """The little that Dagster keeps in files, under DROPSHIP_HOME."""
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """Nothing to configure."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "ArtifactStorage":
+        """Open it where the settings say."""
+        del config_value
+        return cls(base_dir=str(load_settings().absolute_home / "dagster"), inst_data=inst_data)
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder of `dagster.yaml`: DAGSTER_HOME, or the repository's. Raises `Problem` where there is none."""
+    if settings.dagster_home is not None:
+        home = settings.dagster_home.expanduser().absolute()
+    else:
+        home = Path(__file__).resolve().parents[2] / "dagster_home"
+    if not (home / "dagster.yaml").is_file():
+        raise Problem(
+            f"There is no dagster.yaml in {home}", "Set DAGSTER_HOME to the dagster_home folder of the repository"
+        )
+    return home
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The instance that the UI shows. The database must be up: see `open_database`."""
+    home = dagster_home(settings)
+    set_in_environment({"DAGSTER_HOME": str(home)})
+    with dg.DagsterInstance.get() as instance:
+        yield instance

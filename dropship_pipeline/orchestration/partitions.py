@@ -1,0 +1,21 @@
+"""How assets are partitioned: the catalogue by feed, for past days of it cannot be fetched. A range of feeds is one run."""
+
+import dagster as dg
+
+from dropship_pipeline.catalog.feeds import FEEDS
+
+FEED_PARTITIONS = dg.StaticPartitionsDefinition([feed.key for feed in FEEDS])
+ONE_RUN = dg.BackfillPolicy.single_run()
+
+
+def ranges(keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The fewest ranges of neighbouring feeds that hold just these keys: each is one run."""
+    order = [feed.key for feed in FEEDS]
+    wanted = sorted({order.index(key) for key in keys})
+    found: list[tuple[str, str]] = []
+    start = 0
+    for position, index in enumerate(wanted):
+        if position + 1 == len(wanted) or wanted[position + 1] != index + 1:
+            found.append((order[wanted[start]], order[index]))
+            start = position + 1
+    return found

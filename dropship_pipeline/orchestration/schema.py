@@ -1,0 +1,35 @@
+"""A table's definition as Dagster shows it: column schema, table name, description. Derived, never written twice."""
+
+import dagster as dg
+
+from dropship_pipeline.tables.model import Column, Table
+
+
+def _column(column: Column) -> dg.TableColumn:
+    description = column.comment + (f" [{column.unit}]" if column.unit else "")
+    return dg.TableColumn(
+        name=column.name,
+        type=column.type.value,
+        description=description,
+        constraints=dg.TableColumnConstraints(nullable=column.nullable),
+    )
+
+
+def table_spec(table: Table, deps: list[dg.AssetKey], group: str) -> dg.AssetSpec:
+    """The asset that is this table: key `schema/name`, its columns, what it is made from."""
+    return dg.AssetSpec(
+        key=asset_key(table),
+        deps=deps,
+        description=table.comment,
+        group_name=group,
+        kinds={"postgres"},
+        metadata={
+            "dagster/table_name": table.full_name,
+            "dagster/column_schema": dg.TableSchema(columns=[_column(column) for column in table.columns]),
+        },
+    )
+
+
+def asset_key(table: Table) -> dg.AssetKey:
+    """`schema/name`."""
+    return dg.AssetKey([table.schema, table.name])

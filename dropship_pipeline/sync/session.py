@@ -1,0 +1,126 @@
+"""Opening what the stages of a sync need: the API, Postgres, the lake, the shared budget. Closed in one place too."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from dropship_pipeline.alibaba.client import Client, token_refresher
+from dropship_pipeline.alibaba.dialect import Dialect, DialectMemory
+from dropship_pipeline.alibaba.fanout import FanOut
+from dropship_pipeline.alibaba.gateway import Gateway
+from dropship_pipeline.alibaba.tokens import AccountTokens
+from dropship_pipeline.catalog.destinations import Destination, parse_destinations
+from dropship_pipeline.settings import Settings
+from dropship_pipeline.storage import embedded, migrate
+from dropship_pipeline.storage.accounts import AccountVault
+from dropship_pipeline.storage.budget import PostgresCallBudget
+from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.lake import Lake
+from dropship_pipeline.storage.merge import Merger
+from dropship_pipeline.storage.origin import claim_origin
+from dropship_pipeline.storage.raw import RawWriter
+from dropship_pipeline.storage.secrets import Cipher
+from dropship_pipeline.sync.place import Place, find_place
+from dropship_pipeline.sync.progress import Progress
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name, or the embedded one, started if need be; migrated to this version."""
+    url = settings.database_url.get_secret_value() if settings.database_url else embedded.start(settings.absolute_home)
+    database = Database(url)
+    migrate.upgrade(database)
+    return database
+
+
+def open_gateway(settings: Settings, place: Place, database: Database) -> Gateway:
+    """The API of `place` with the shared budget and the account's tokens, seeded from the environment where it has new ones."""
+    cipher = Cipher.from_settings(settings.secret_key, settings.absolute_home, shared=settings.database_url is not None)
+    vault = AccountVault(database, cipher)
+    vault.seed(place.account, place.access_token, place.refresh_token)
+    app = hashlib.sha256(f"{place.base_url} {place.app_key}".encode()).hexdigest()[:16]
+    gateway = Gateway(
+        base_url=place.base_url,
+        app_key=place.app_key,
+        app_secret=place.app_secret.get_secret_value(),
+        dialect=DialectMemory(Dialect(place.dialect.value)),
+        budget=PostgresCallBudget(database, app, ceiling=place.calls_per_second),
+    )
+    gateway.tokens = AccountTokens(vault, place.account, token_refresher(gateway))
+    return gateway
+
+
+@dataclass
+class Session:
+    """Everything that a stage needs, opened once a run (once a step, where steps are processes of their own)."""
+
+    settings: Settings
+    place: Place
+    database: Database
+    gateway: Gateway
+    lake: Lake
+    run_id: str
+    progress: Progress
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Where freight is quoted to."""
+        return parse_destinations(self.settings.destinations)
+
+    @cached_property
+    def fanout(self) -> FanOut:
+        """Many calls at once."""
+        return self._open.enter_context(FanOut(self.gateway, concurrency=self.settings.alibaba_concurrency))
+
+    @cached_property
+    def client(self) -> Client:
+        """Single calls."""
+        return self._open.enter_context(Client(self.gateway))
+
+    @cached_property
+    def merger(self) -> Merger:
+        """The writer of the public tables."""
+        return self._open.enter_context(Merger(self.database))
+
+    @cached_property
+    def raw(self) -> RawWriter:
+        """Where every answer is landed before it is interpreted."""
+        return RawWriter(self.lake)
+
+
+@contextmanager
+def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterator[Session]:
+    """Open a session; everything it opened is closed at the end, the simulated Alibaba.com included.
+
+    Raises `Problem`s that name what is wrong: a database that is down, a catalogue of another origin, no token.
+    """
+    parse_destinations(settings.destinations)
+    with ExitStack() as stack:
+        database = open_database(settings)
+        stack.callback(database.close)
+        place = stack.enter_context(find_place(settings))
+        claim_origin(database, place.origin)
+        session = Session(
+            settings=settings,
+            place=place,
+            database=database,
+            gateway=open_gateway(settings, place, database),
+            lake=Lake(settings.lake_url),
+            run_id=run_id,
+            progress=progress,
+        )
+        stack.enter_context(session._open)
+        yield session
+
+
+def free_bytes(settings: Settings) -> int:
+    """Free space where DROPSHIP_HOME is, in bytes."""
+    home = settings.absolute_home
+    while not home.exists():
+        home = home.parent
+    return shutil.disk_usage(home).free

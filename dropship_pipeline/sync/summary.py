@@ -1,0 +1,115 @@
+"""What a sync did, in numbers: by feed, by stage, by call. What people and machines are shown at the end of a run."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+
+class FeedState(StrEnum):
+    """How the last reading of a feed ended."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOutcome:
+    """One feed of one sync: how its reading ended, and how many memberships began, ended, or were missed."""
+
+    feed: str
+    state: FeedState
+    listed: int
+    new: int
+    missing: int
+    delisted: int
+    pages: int
+    sweeps: int
+    resumed: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallCounts:
+    """What was asked of the API."""
+
+    calls: int = 0
+    throttles: int = 0
+    retries: int = 0
+
+    def __add__(self, other: "CallCounts") -> "CallCounts":
+        return CallCounts(self.calls + other.calls, self.throttles + other.throttles, self.retries + other.retries)
+
+    def __sub__(self, other: "CallCounts") -> "CallCounts":
+        return CallCounts(self.calls - other.calls, self.throttles - other.throttles, self.retries - other.retries)
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """One stage of one sync, in products: `undone` ones could not be read this time and stay due."""
+
+    stage: str
+    due: int = 0
+    done: int = 0
+    new: int = 0
+    changed: int = 0
+    refused: int = 0
+    rejected: int = 0
+    undone: int = 0
+    recovered: int = 0
+    fallbacks: int = 0
+    rows_written: int = 0
+    calls: CallCounts = CallCounts()
+    seconds: float = 0.0
+    undone_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One line of the closing table."""
+
+    feed: str
+    listed: int
+    new: int
+    changed: int
+    delisted: int
+    rejected: int
+    state: str
+
+
+@dataclass(slots=True)
+class SyncSummary:
+    """The whole sync. `problems` says, a line each, what was left undone; a sync without any did its work."""
+
+    run_id: str
+    seconds: float = 0.0
+    failure: str = ""
+    feeds: list[FeedOutcome] = field(default_factory=list)
+    stages: list[StageOutcome] = field(default_factory=list)
+    calls: CallCounts = field(default_factory=CallCounts)
+    table: list[FeedRow] = field(default_factory=list)
+    snapshot: str = ""
+    rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[str]:
+        """What was left undone, each with its remedy; empty when the sync did its work."""
+        lines = [self.failure] if self.failure else []
+        for feed in self.feeds:
+            if feed.state is FeedState.INCOMPLETE:
+                lines.append(f"Feed {feed.feed} could not be completed: {feed.reason}. Run the sync again")
+            if feed.state is FeedState.HELD:
+                lines.append(
+                    f"Feed {feed.feed} is held: {feed.reason}. If the products really are gone, let it through: "
+                    f"dropship sync --feed {feed.feed} --let-through"
+                )
+        lines += [
+            f"{stage.undone:,} products could not be read by {stage.stage}: {stage.undone_reason}. "
+            "They stay due: run the sync again"
+            for stage in self.stages
+            if stage.undone
+        ]
+        return lines
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, for machines."""
+        return {**asdict(self), "problems": self.problems, "outcome": "failed" if self.problems else "done"}
