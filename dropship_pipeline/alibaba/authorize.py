@@ -1,4 +1,4 @@
-"""The page where a buyer allows the app to act for it. What comes back, a code, is exchanged by `client.create_token`."""
+"""The page where a buyer allows the app to act for it. The code that comes back is for `client.create_token`."""
 
 from urllib.parse import urlencode
 
