@@ -95,8 +95,10 @@ def show_summary(summary: "SyncSummary") -> None:
 
 
 _NEXT = (
-    ('dropship sql "SELECT title, min(price) FROM catalog.products JOIN catalog.price_tiers USING (product_id) '
-    'GROUP BY 1 ORDER BY 2 LIMIT 10"'),
+    (
+        'dropship sql "SELECT title, min(price) FROM catalog.products JOIN catalog.price_tiers USING (product_id) '
+        'GROUP BY 1 ORDER BY 2 LIMIT 10"'
+    ),
     "dropship status",
     "dropship sync                    again: only what is due is read, and nothing is rewritten",
 )

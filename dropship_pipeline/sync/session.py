@@ -1,7 +1,6 @@
 """Opening what the stages of a sync need: the API, Postgres, the lake, the shared budget. Closed in one place too."""
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from dropship_pipeline.alibaba.client import Client, token_refresher
 from dropship_pipeline.alibaba.dialect import Dialect, DialectMemory
 from dropship_pipeline.alibaba.fanout import FanOut
 from dropship_pipeline.alibaba.gateway import Gateway
-from dropship_pipeline.alibaba.tokens import AccountTokens
+from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens
 from dropship_pipeline.catalog.destinations import Destination, parse_destinations
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage import embedded, migrate
@@ -36,10 +35,15 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def open_gateway(settings: Settings, place: Place, database: Database) -> Gateway:
-    """The API of `place` with the shared budget and the account's tokens, seeded from the environment where it has new ones."""
+def open_vault(settings: Settings, database: Database) -> AccountVault:
+    """Where the accounts' tokens are kept, encrypted."""
     cipher = Cipher.from_settings(settings.secret_key, settings.absolute_home, shared=settings.database_url is not None)
-    vault = AccountVault(database, cipher)
+    return AccountVault(database, cipher)
+
+
+def open_gateway(settings: Settings, place: Place, database: Database) -> Gateway:
+    """The API of `place` with the shared budget and the account's tokens, seeded from the environment's if these are new."""
+    vault = open_vault(settings, database)
     vault.seed(place.account, place.access_token, place.refresh_token)
     app = hashlib.sha256(f"{place.base_url} {place.app_key}".encode()).hexdigest()[:16]
     gateway = Gateway(
@@ -47,8 +51,10 @@ def open_gateway(settings: Settings, place: Place, database: Database) -> Gatewa
         app_key=place.app_key,
         app_secret=place.app_secret.get_secret_value(),
         dialect=DialectMemory(Dialect(place.dialect.value)),
+        tokens=NoTokens(),
         budget=PostgresCallBudget(database, app, ceiling=place.calls_per_second),
     )
+    # the refresh is a call of this very gateway, which needs no token
     gateway.tokens = AccountTokens(vault, place.account, token_refresher(gateway))
     return gateway
 
@@ -116,11 +122,3 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
         )
         stack.enter_context(session._open)
         yield session
-
-
-def free_bytes(settings: Settings) -> int:
-    """Free space where DROPSHIP_HOME is, in bytes."""
-    home = settings.absolute_home
-    while not home.exists():
-        home = home.parent
-    return shutil.disk_usage(home).free
