@@ -57,7 +57,7 @@ _THROTTLED = CodeEntry(
 )
 _BACKEND = CodeEntry(Family.TRANSIENT, "Alibaba.com's backend failed", "Try again later")
 _TOKEN = CodeEntry(
-    Family.TOKEN, "the access token is not accepted", "Authorise the account again: dropship auth login", fatal=True
+    Family.TOKEN, "the token is not accepted", "Authorise the account again: dropship auth login", fatal=True
 )
 _SIGNATURE = _ours("the signature is wrong", "Check ALIBABA_APP_SECRET: it must belong to ALIBABA_APP_KEY")
 _CLOCK = _ours("the timestamp is refused", "Set this machine's clock: it must be within two hours of the true time")
@@ -89,7 +89,7 @@ CODES: dict[str, CodeEntry] = {
     "4027": _business("quantity below the minimum", "Quote at the minimum order quantity", "quantity"),
     "4028": _business("the carrier does not match", "Use a carrier of the order's own freight calculation"),
     "300000": _business("a test account may only order from test sellers", "Use a live account"),
-    "404": _business("not found", "Check the order number"),
+    "404": _business("not found", "Check the number of the order or product"),
     "ORDER_HAVE_PAID": _business("the order is paid already", "Nothing to do"),
     "400": _business("the parameters' format is refused", "Check ALIBABA_DIALECT: guide, live or auto"),
     "NO_OPTIONS": _business("no shipping option was offered", "Try another dispatch location", "dispatch"),
@@ -107,12 +107,18 @@ CODES: dict[str, CodeEntry] = {
     "IllegalAccessToken": _TOKEN,
     "InvalidAccessToken": _TOKEN,
     "AccessTokenExpired": _TOKEN,
+    "IllegalRefreshToken": _TOKEN,
+    "InvalidRefreshToken": _TOKEN,
+    "InvalidCode": _business(
+        "the authorisation code is unknown, used, or older than 30 minutes", "Start again: dropship auth login"
+    ),
     "IncompleteSignature": _SIGNATURE,
     "InvalidSignature": _SIGNATURE,
     "IllegalTimestamp": _CLOCK,
     "InvalidTimestamp": _CLOCK,
     "InvalidAppKey": _ours("the app key is unknown", "Check ALIBABA_APP_KEY and that the app is online"),
     "InvalidApiPath": _ours("this gateway has no such endpoint", "Check ALIBABA_BASE_URL: it ends in /rest"),
+    "UnsupportedHttpMethod": _ours("this gateway wants another HTTP method", "Report it: the guide allows this one"),
     "InsufficientPermission": _ours("the app may not call this", "Ask for the permission in the App Console"),
     "AppWhiteIpLimit": _ours(
         "this machine's IP address is not on the app's white list",
@@ -227,6 +233,22 @@ class Unreachable(Transient):
 
     def __init__(self, host: str, message: str) -> None:
         super().__init__("ConnectionFailed", message, path=f"at {host}", remedy=REMEDY_UNREACHABLE)
+        self.fatal = True
+
+
+class Outage(Transient):
+    """Call after call failed, whatever was tried: the rest would fail likewise. `last` is the last one's error."""
+
+    def __init__(self, failures: int, last: ApiError) -> None:
+        words = f"{failures} calls in a row failed; the last words were: {last.message}"
+        super().__init__(
+            last.code,
+            words,
+            path=last.path,
+            request_id=last.request_id,
+            remedy="What was read is kept: run it again when Alibaba.com is well",
+        )
+        self.last = last
         self.fatal = True
 
 
