@@ -119,13 +119,14 @@ EXAMPLE_QUOTES: dict[Question, list[FreightOption]] = {
 }
 
 
-def example_design(seed: Seed, number: int, sku_ids: list[str], drawn_seller: Seller) -> Design:
-    """The design of example `number`; `sku_ids` are for those whose SKUs the guide does not name."""
+def example_design(seed: Seed, number: int, sku_id: Callable[[int], str], drawn_seller: Seller) -> Design:
+    """The design of example `number`; `sku_id` is for those whose SKUs the guide does not name."""
     example = EXAMPLE_PRODUCTS[number]
-    named = [example.sku_id] if example.sku_id else sku_ids
-    identity = Identity(
-        example.product_id, named, example.origins, example.seller or drawn_seller, 1 if example.sku_id else None
-    )
+    seller = example.seller or drawn_seller
+    if example.sku_id:
+        identity = Identity(example.product_id, lambda _: example.sku_id, example.origins, seller, variants=1)
+    else:
+        identity = Identity(example.product_id, sku_id, example.origins, seller)
     design = draw_design(seed, -1 - number, identity)
     plan = StockPlan(example.stock or 600 + 37 * number, 1, 0.0, 0.0, sells_out=False)
     design = design._replace(

@@ -15,7 +15,9 @@ def parse_query(query: bytes) -> dict[str, str]:
     for pair in query.decode("latin-1").split("&"):
         name, _, value = pair.partition("=")
         if name:
-            fields[_plain(name)] = _plain(value)
+            if "%" in value or "+" in value:
+                value = _plain(value)
+            fields[_plain(name) if "%" in name else name] = value
     return fields
 
 
@@ -48,9 +50,7 @@ def merge(query: bytes, headers: Headers, body: bytes) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    if "+" in text:
-        text = text.replace("+", " ")
-    return unquote(text) if "%" in text else text
+    return unquote(text.replace("+", " "))
 
 
 def _parse_multipart(boundary: bytes, body: bytes) -> dict[str, str]:

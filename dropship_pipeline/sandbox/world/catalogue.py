@@ -126,12 +126,15 @@ class Catalogue:
     def _draw(self, index: int) -> Design:
         # the examples' numbers lie behind those of the largest catalogue
         first_sku = (index if index >= 0 else LARGEST - index) * _SKUS_APART
-        sku_ids = [str(_FIRST_SKU_ID + self._sku_ids.of(first_sku + number)) for number in range(12)]
+
+        def sku_id(number: int) -> str:
+            return str(_FIRST_SKU_ID + self._sku_ids.of(first_sku + number))
+
         seller = self._seller(self._seed.below(self._sellers, "seller of", index))
         if index < 0:
-            return example_design(self._seed, -1 - index, sku_ids, seller)
+            return example_design(self._seed, -1 - index, sku_id, seller)
         origins = PROFILES[index % len(PROFILES)].origins
-        return draw_design(self._seed, index, Identity(str(_FIRST_ID + self._ids.of(index)), sku_ids, origins, seller))
+        return draw_design(self._seed, index, Identity(str(_FIRST_ID + self._ids.of(index)), sku_id, origins, seller))
 
     def _away_at(self, now_ms: int) -> list[int]:
         hour = self.life.hour(now_ms)

@@ -1,7 +1,8 @@
 """Draws the lasting design of a product from the seed: names, variants, ladder, terms; nothing that changes in time."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from math import exp
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ _LADDERS = (
     (215, 5, (50, 200, 1000)),
     (235, 10, (100, 500, 1000)),
     (256, 50, (500, 1000, 5000)),
+)
+_LADDER_OF_BYTE = tuple(
+    next((least, further) for bound, least, further in _LADDERS if byte < bound) for byte in range(256)
 )
 _VARIANT_SHAPES = (
     (1, 1),
@@ -50,7 +54,7 @@ class Identity(NamedTuple):
     """What a design is told rather than draws: who it is and where it ships from."""
 
     product_id: str
-    sku_ids: Sequence[str]  # as many as there may be variants; fewer variants use the first
+    sku_id: Callable[[int], str]  # of variant number 0, 1, …
     origins: tuple[str, ...]
     seller: Seller
     variants: int | None = None  # how many there must be; None: drawn
@@ -110,9 +114,14 @@ def _within(bounds: tuple[int, int], byte: int) -> int:
 
 
 def _tiers(entropy: bytes) -> tuple[Tier, ...]:
-    least, further = next((least, further) for bound, least, further in _LADDERS if entropy[15] < bound)
-    starts = (least, *further[: entropy[16] % 4])
-    fall = 40 + entropy[17] % 60  # permille a step
+    least, further = _LADDER_OF_BYTE[entropy[15]]
+    return _ladder(least, further[: entropy[16] % 4], 40 + entropy[17] % 60)
+
+
+@lru_cache(maxsize=2048)
+def _ladder(least: int, further: tuple[int, ...], fall: int) -> tuple[Tier, ...]:
+    """The steps of a price ladder that falls by `fall` permille a step."""
+    starts = (least, *further)
     return tuple(
         Tier(start, starts[step + 1] - 1 if step + 1 < len(starts) else -1, 1000 - step * fall)
         for step, start in enumerate(starts)
@@ -135,33 +144,43 @@ def _variants(
     if identity.variants is not None:
         shape = (identity.variants, 1)
     first, second = category.axes
-    wide, deep = min(shape[0], len(first.values)), min(shape[1], len(second.values))
+    picture = f"{IMAGE_HOST}A{entropy[40:54].hex()}"
+    across = _attributes(first, entropy[23], shape[0], picture)
+    down = _attributes(second, entropy[24], shape[1], picture) if shape[1] > 1 else ()
+    both = [(one, two) for one in across for two in down] if down else [(one,) for one in across]
     entropies = seed.entropy("variants", index)
     rate = exp(normal_quantiles()[entropy[22]]) * _MEDIAN_STOCK_CYCLES_PER_DAY
+    places = range(len(identity.origins))
     variants = []
-    for number in range(wide * deep):
-        across, down = divmod(number, deep)
-        attributes = [_attribute(first, (entropy[23] + across) % len(first.values), entropy)]
-        if shape[1] > 1:
-            attributes.append(_attribute(second, (entropy[24] + down) % len(second.values), entropy))
+    for number, attributes in enumerate(both):
         bits = int.from_bytes(entropies[number * 5 : number * 5 + 5], "little")
-        sku_id = identity.sku_ids[number]
+        further = number % len(down) if down else 0
+        sku_id = identity.sku_id(number)
         variants.append(
             Variant(
-                sku_id=sku_id,
-                seller_sku_id=f"{identity.product_id}_{sku_id[-4:]}{entropy[25]:03d}{number:02d}",
-                image=attributes[0].image,
-                attributes=tuple(attributes),
-                cents=cents * (100 + (bits & 0x1F) * down) // 100 if down else cents,
-                stock=tuple(_stock(bits >> 8 + 8 * place, rate) for place in range(len(identity.origins))),
+                sku_id,
+                f"{identity.product_id}_{sku_id[-4:]}{entropy[25]:03d}{number:02d}",
+                attributes[0].image,
+                attributes,
+                cents * (100 + (bits & 0x1F) * further) // 100 if further else cents,
+                tuple([_stock(bits >> 8 + 8 * place, rate) for place in places]),
             )
         )
     return tuple(variants)
 
 
-def _attribute(axis: Axis, choice: int, entropy: bytes) -> Attribute:
-    picture = f"{IMAGE_HOST}A{entropy[40 : 40 + 14].hex()}{axis.name_id + choice:x}.jpg"
-    return Attribute(axis.name_id, axis.name, axis.name_id % 10_000 * 100 + choice, axis.values[choice], picture)
+def _attributes(axis: Axis, first: int, wanted: int, picture: str) -> tuple[Attribute, ...]:
+    """`wanted` attributes of an axis (or as many as it has), from the `first`-th value on."""
+    name_id, name, values = axis
+    choices = [(first + step) % len(values) for step in range(min(wanted, len(values)))]
+    return tuple(
+        [
+            Attribute(
+                name_id, name, name_id % 10_000 * 100 + choice, values[choice], f"{picture}{name_id + choice:x}.jpg"
+            )
+            for choice in choices
+        ]
+    )
 
 
 def _stock(bits: int, rate: float) -> StockPlan:
