@@ -161,3 +161,72 @@ def fund_answer(trade_id: str) -> Body:
     if trade_id != DETAILED:
         return {"value": {}}
     return {"value": {"payment_transaction_fee": {"amount": "11", "currency": "USD"}}}
+
+
+def truths(buyer_id: str) -> list[dict[str, object]]:
+    """What is true of both orders, in the shape of `world/order_truth.py`; they are put down to `buyer_id`."""
+    return [_truth(trade_id, buyer_id) for trade_id in TRADE_IDS]
+
+
+def _truth(trade_id: str, buyer_id: str) -> dict[str, object]:
+    detailed = trade_id == DETAILED
+    parcel = {
+        "tracking_number": "776705370628",
+        "carrier": "FEDEX",
+        "events": [
+            {
+                "code": "IN_TRANSIT",
+                "name": "In Transit",
+                "location": "US, TN, NASHVILLE",
+                "at_ms": 1_718_032_980_000,
+            },
+            {
+                "code": "DELIVERED",
+                "name": "Delivered",
+                "location": "US, TN, HENDERSONVILLE",
+                "at_ms": 1_718_146_380_000,
+            },
+        ],
+    }
+    line = {
+        "product_id": "1601314875038",
+        "sku_id": "106117950042",
+        "name": "Product Name",
+        "quantity": 2,
+        "unit": "Pieces",
+        "unit_price": "0.1000",
+        "image": "https://sc04.alicdn.com/kf/product.jpg",
+        "attributes": [["Color", "Red"]],
+    }
+    recipient = {
+        "contact_person": "John Doe",
+        "address": "123 Main Street",
+        "city": "New york",
+        "province": "New York",
+        "zip": "10012",
+        "country": "United States of America",
+        "country_code": "US",
+        "mobile": {"country": "+1", "area": "", "number": "5551234567"},
+    }
+    return {
+        "trade_id": trade_id,
+        "buyer_id": buyer_id,
+        "status": STATUS,
+        "created_ms": created_ms(trade_id),
+        "modified_ms": modified_ms(trade_id),
+        "paid_ms": None,
+        "shipped_ms": 1_718_161_813_000 if detailed else None,
+        "statuses": [[created_ms(trade_id), STATUS]],
+        "carrier_code": "SEMI_MANAGED_CARRIER_CODE_CHEAPEST",
+        "carrier_name": "Standard",
+        "seller_eid": "kx++Dlfuw+osaJiw08no/A==",
+        "seller_name": "Seller Name",
+        "product_total": "0.20",
+        "shipment_fee": "4.67",
+        "total": "4.87",
+        "transaction_fee": "11" if detailed else None,
+        "currency": "USD",
+        "recipient": recipient,
+        "lines": [line],
+        "parcels": [parcel] if detailed else [],
+    }

@@ -4,12 +4,15 @@ Only the order, logistics and token endpoints read through this; the `/eco` endp
 envelope of their own ("Parameter format is error!").
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from dropship_pipeline.sandbox.api import Call, Refusal
+
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*", re.ASCII)
 
 
 def missing(name: str) -> Refusal:
@@ -40,14 +43,11 @@ def buyer_id(call: Call) -> str:
     return call.buyer_id
 
 
-def whole_number(text: object, name: str, least: int, most: int) -> int:
+def whole_number(value: object, name: str, least: int, most: int) -> int:
     """A whole number in [least, most], told as a number or as text."""
-    if isinstance(text, bool) or not isinstance(text, int | str):
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _WHOLE.fullmatch(str(value)):
         raise invalid(name, "a whole number is expected")
-    try:
-        number = int(text)
-    except ValueError:
-        raise invalid(name, "a whole number is expected") from None
+    number = int(value)
     if not least <= number <= most:
         raise invalid(name, f"it must be between {least} and {most}")
     return number

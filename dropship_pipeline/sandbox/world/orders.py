@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from dropship_pipeline.sandbox import order_examples
 from dropship_pipeline.sandbox.world import lifecycle
 from dropship_pipeline.sandbox.world.buyers import Buyer
 from dropship_pipeline.sandbox.world.catalogue_view import CatalogueView
@@ -165,8 +166,12 @@ class Orders:
         yield from (order for order in self._placed.values() if order.created_ms <= now_ms)
 
     def orders_truth(self, now_ms: int) -> list[dict[str, object]]:
-        """Every order with all that is true of it by now, for the control API: see `order_truth.truth`."""
-        return [truth(order, now_ms) for order in self.everything(now_ms)]
+        """Every order with all that is true of it by now, for the control API: see `order_truth.truth`.
+
+        The two orders of the guide come last, as the default buyer's, whose list shows them.
+        """
+        book = [truth(order, now_ms) for order in self.everything(now_ms)]
+        return book + order_examples.truths(next(iter(self._histories)))
 
     # Writing
 
