@@ -6,6 +6,7 @@ Numbers are text, as in the guide's samples; what is not known is the literal "n
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from dropship_pipeline.sandbox.order_examples import pay_url
@@ -27,9 +28,14 @@ def local(time_ms: int) -> datetime:
 
 def date(time_ms: int) -> dict[str, str]:
     """A date both as text ("Jul. 31, 2025, 21:09:36 PDT.") and as epoch milliseconds."""
+    return {"format_date": _format_date(time_ms), "timestamp": str(time_ms)}
+
+
+@lru_cache(maxsize=16_384)
+def _format_date(time_ms: int) -> str:
+    # kept, because whoever polls the list reads the same dates again and again
     at = local(time_ms)
-    text = f"{_MONTHS[at.month - 1]}. {at.day}, {at.year}, {at:%H:%M:%S} {at.tzname()}."
-    return {"format_date": text, "timestamp": str(time_ms)}
+    return f"{_MONTHS[at.month - 1]}. {at.day}, {at.year}, {at:%H:%M:%S} {at.tzname()}."
 
 
 def money(amount: Decimal) -> dict[str, str]:

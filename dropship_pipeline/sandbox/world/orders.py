@@ -7,8 +7,10 @@ themselves with the sandbox clock. What an order looks like as JSON belongs in `
 
 import heapq
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from dropship_pipeline.sandbox import order_examples
@@ -77,6 +79,7 @@ class _Standing:
         self._timeline_of = timeline_of
         self._now_ms: int | None = None
         self._created = array("q", map(history.created_ms, range(history.count)))
+        self._trade_ids = [history.trade_id(number) for number in range(history.count)]
         self._modified = array("q", bytes(8 * history.count))
         self._status = [OrderStatus.UNPAY] * history.count
         self._due: list[tuple[int, int]] = []  # (next step, order), a heap
@@ -84,11 +87,9 @@ class _Standing:
     def entries(self, now_ms: int) -> Iterator[OrderEntry]:
         """The orders that exist now, the oldest first."""
         self._advance(now_ms)
-        trade_id = self._history.trade_id
-        for number, created_ms in enumerate(self._created):
-            if created_ms > now_ms:
-                return
-            yield OrderEntry(trade_id(number), self._status[number], created_ms, self._modified[number])
+        existing = bisect_right(self._created, now_ms)
+        columns = zip(self._trade_ids, self._status, self._created, self._modified, strict=True)
+        return map(OrderEntry._make, islice(columns, existing))
 
     def changed(self, number: int) -> None:
         """Look at an order again: its life took another turn."""
