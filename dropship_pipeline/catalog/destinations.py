@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
+from dropship_pipeline.alibaba.requests import iso_country
 from dropship_pipeline.problem import Problem
 
 _DESTINATION = re.compile(r"([A-Z]{2})(?::([A-Z0-9][A-Z0-9 -]{1,11}))?", re.ASCII)
-_ISO = {"UK": "GB"}  # the guide: UK is no valid code for Alibaba.com
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,6 @@ class Destination:
         return self.country if self.zip_code is None else f"{self.country}:{self.zip_code}"
 
 
-def normalised_country(code: str) -> str:
-    """The code as the API wants it: upper case, and GB for UK."""
-    upper = code.strip().upper()
-    return _ISO.get(upper, upper)
-
-
 def parse_destinations(text: str) -> tuple[Destination, ...]:
     """Read a list such as `US:90001,MX,GB`. Raises `Problem` naming the part that cannot be read."""
     found: dict[str, Destination] = {}
@@ -33,7 +27,7 @@ def parse_destinations(text: str) -> tuple[Destination, ...]:
         match = _DESTINATION.fullmatch(part.upper())
         if match is None:
             raise Problem(f"DROPSHIP_DESTINATIONS: {part!r} is no destination", "Write countries, as in US:90001,MX,GB")
-        country = normalised_country(match[1])
+        country = iso_country(match[1])
         if country in found:
             raise Problem(f"DROPSHIP_DESTINATIONS names {country} twice", "Name each country once")
         found[country] = Destination(country, match[2])

@@ -1,4 +1,4 @@
-"""`dropship sync`: the whole catalogue, a feed, or a few products; as a run of the Dagster job, so that the UI shows it."""
+"""`dropship sync`: the whole catalogue, a feed, or a few products, as a run of the Dagster job that the UI shows."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -68,10 +68,10 @@ def sync(
 
 def show_summary(summary: "SyncSummary") -> None:
     """What the sync did: by feed, by stage, in calls; where the tables are; what to try next."""
-    if summary.table:
+    if summary.feeds_table:
         show_table(
             ("feed", "listed", "new", "changed", "delisted", "rejected", "state"),
-            [(r.feed, r.listed, r.new, r.changed, r.delisted, r.rejected, r.state) for r in summary.table],
+            [(r.feed, r.listed, r.new, r.changed, r.delisted, r.rejected, r.state) for r in summary.feeds_table],
             title="Feeds",
         )
     show_table(

@@ -68,7 +68,7 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
         )
         if not result.success and not session.summary.problems:
             session.failed(_first_failure(result))
-        return session.close()
+    return session.summary
 
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> str:

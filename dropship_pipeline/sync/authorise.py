@@ -1,4 +1,4 @@
-"""Authorising a buyer's account: the address to open, the callback caught on this machine, the code exchanged, the tokens kept.
+"""Authorising a buyer's account: the address to open, the callback caught here, the code exchanged, the tokens kept.
 
 Guide: OAuth Flow, §1, §2. Tokens go into the vault and nowhere else.
 """
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from dropship_pipeline.alibaba.authorize import authorize_url
 from dropship_pipeline.alibaba.client import Client
+from dropship_pipeline.alibaba.tokens import TokenSource
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import AUTHORIZE_URL, Settings
 from dropship_pipeline.storage.accounts import AccountVault
@@ -33,6 +34,7 @@ class Authority:
     account: str
     vault: AccountVault
     client: Client
+    tokens: TokenSource
     authorize_page: str
 
     def exchange(self, code: str) -> None:
@@ -46,7 +48,7 @@ class Authority:
         pair = self.vault.load(self.account)
         if pair is None:
             raise Problem(f"Account {self.account} has no tokens", "Authorise it: dropship auth login")
-        self.client.gateway.tokens.renew(pair.access_token)
+        self.tokens.renew(pair.access_token)
 
 
 @contextmanager
@@ -66,6 +68,7 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
                 place.account,
                 open_vault(settings, database),
                 client,
+                gateway.tokens,
                 settings.alibaba_authorize_url or AUTHORIZE_URL,
             )
     database.close()
@@ -74,8 +77,8 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
 def login(authority: Authority, port: int, tell: Callable[[str], None], wait_seconds: float = 300.0) -> None:
     """Have a person authorise the account in a browser: `tell` is given the address to open.
 
-    The callback is caught on loopback at `port`; its `state` must be the one sent. Raises `Problem` on a time-out, a refusal
-    or a forged callback.
+    The callback is caught on loopback at `port`; one whose `state` is not the one sent is refused. Raises `Problem` when
+    nobody comes in time, or the buyer says no.
     """
     state = secrets.token_urlsafe(24)
     answer: dict[str, str] = {}

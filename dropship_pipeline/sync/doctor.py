@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dropship_pipeline.alibaba.client import Client
+from dropship_pipeline.alibaba.products import read_product_page
 from dropship_pipeline.catalog.destinations import parse_destinations
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.problem import Problem
@@ -90,7 +91,7 @@ def _ask(settings: Settings, place: Place, database: Database) -> str:
     """One real call: reaches the host, and has the key, the secret, the clock, the token and the dialect checked."""
     gateway = open_gateway(settings, place, database)
     with Client(gateway) as client:
-        page = client.list_products(page_request(FEEDS[0], 0, 1))
+        page = read_product_page(client.call(page_request(FEEDS[0], 0, 1)).payload)
     whose = "the simulated Alibaba.com, as no app is named" if place.simulated else gateway.host
     return (
         f"{whose} answers; dialect {gateway.dialect.current}; feed {FEEDS[0].key} has {page.total or 'some'} products"

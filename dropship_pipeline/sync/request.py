@@ -1,22 +1,27 @@
 """What one sync is asked to do, typed and checked before anything is opened."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from dropship_pipeline.catalog.feeds import FEEDS, feed
 from dropship_pipeline.problem import Problem
 
 
+def all_feeds() -> tuple[str, ...]:
+    """The keys of all feeds, in their order."""
+    return tuple(known.key for known in FEEDS)
+
+
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
     """The scope of a sync.
 
-    `feeds`: keys; all of them by default. `product_ids`: only these products, and no feed is read. `max_age`: refresh what is
-    older, instead of each kind's own age. `limit`: at most so many products a kind. `force`: refresh whatever its age.
-    `let_through`: end memberships although the sweep would end more than a fifth of the feed.
+    `feeds`: keys; all of them by default. `product_ids`: only these products, and no feed is read. `max_age`: refresh
+    what is older, instead of each kind's own age. `limit`: at most so many products a kind. `force`: refresh whatever
+    its age. `let_through`: end memberships although the sweep would end more than a fifth of the feed.
     """
 
-    feeds: tuple[str, ...] = tuple(known.key for known in FEEDS)
+    feeds: tuple[str, ...] = field(default_factory=all_feeds)
     product_ids: tuple[str, ...] = ()
     max_age: timedelta | None = None
     limit: int | None = None

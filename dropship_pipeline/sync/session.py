@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
-from dropship_pipeline.alibaba.client import Client, token_refresher
+from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.dialect import Dialect, DialectMemory
 from dropship_pipeline.alibaba.fanout import FanOut
 from dropship_pipeline.alibaba.gateway import Gateway
-from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens
+from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens, TokenGrant, TokenPair
 from dropship_pipeline.catalog.destinations import Destination, parse_destinations
+from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage import embedded, migrate
 from dropship_pipeline.storage.accounts import AccountVault
@@ -23,8 +24,10 @@ from dropship_pipeline.storage.merge import Merger
 from dropship_pipeline.storage.origin import claim_origin
 from dropship_pipeline.storage.raw import RawWriter
 from dropship_pipeline.storage.secrets import Cipher
+from dropship_pipeline.storage.syncs import close_sync, feed_counts, open_sync
 from dropship_pipeline.sync.place import Place, find_place
 from dropship_pipeline.sync.progress import Progress
+from dropship_pipeline.sync.summary import CallCounts, FeedRow, SyncSummary
 
 
 def open_database(settings: Settings) -> Database:
@@ -42,7 +45,7 @@ def open_vault(settings: Settings, database: Database) -> AccountVault:
 
 
 def open_gateway(settings: Settings, place: Place, database: Database) -> Gateway:
-    """The API of `place` with the shared budget and the account's tokens, seeded from the environment's if these are new."""
+    """The API of `place`, with the shared budget and the account's tokens; new ones in the environment are taken over."""
     vault = open_vault(settings, database)
     vault.seed(place.account, place.access_token, place.refresh_token)
     app = hashlib.sha256(f"{place.base_url} {place.app_key}".encode()).hexdigest()[:16]
@@ -54,8 +57,13 @@ def open_gateway(settings: Settings, place: Place, database: Database) -> Gatewa
         tokens=NoTokens(),
         budget=PostgresCallBudget(database, app, ceiling=place.calls_per_second),
     )
-    # the refresh is a call of this very gateway, which needs no token
-    gateway.tokens = AccountTokens(vault, place.account, token_refresher(gateway))
+
+    def refresh(pair: TokenPair) -> TokenGrant:
+        with Client(gateway) as client:
+            return client.refresh_token(pair)
+
+    # a refresh is a call of this very gateway, one that needs no token
+    gateway.tokens = AccountTokens(vault, place.account, refresh)
     return gateway
 
 
@@ -70,6 +78,7 @@ class Session:
     lake: Lake
     run_id: str
     progress: Progress
+    summary: SyncSummary
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -98,6 +107,30 @@ class Session:
         """Where every answer is landed before it is interpreted."""
         return RawWriter(self.lake)
 
+    def calls(self) -> CallCounts:
+        """What was asked of the API so far."""
+        tally = self.gateway.tally.snapshot()
+        return CallCounts(tally.total_calls, tally.throttles, tally.retries)
+
+    def failed(self, problem: Problem | str) -> None:
+        """A stage could not go on: the sync has failed."""
+        self.summary.failure = str(problem).rstrip(".")
+
+    def close(self) -> None:
+        """Let go of everything, and note how the sync ended."""
+        self._open.close()
+        summary = self.summary
+        summary.calls = self.calls()
+        summary.seconds = (datetime.now(UTC) - self.started_at).total_seconds()
+        summary.feeds_table = [
+            FeedRow(row.feed, row.listed, row.new, row.changed, row.delisted, row.rejected, self._state_of(row.feed))
+            for row in feed_counts(self.database, self.started_at, [feed.feed for feed in summary.feeds])
+        ]
+        close_sync(self.database, self.run_id, "failed" if summary.problems else "done", summary.as_json())
+
+    def _state_of(self, key: str) -> str:
+        return next(feed.state.value for feed in self.summary.feeds if feed.feed == key)
+
 
 @contextmanager
 def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterator[Session]:
@@ -111,14 +144,26 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
         stack.callback(database.close)
         place = stack.enter_context(find_place(settings))
         claim_origin(database, place.origin)
+        lake = Lake(settings.lake_url)
         session = Session(
             settings=settings,
             place=place,
             database=database,
             gateway=open_gateway(settings, place, database),
-            lake=Lake(settings.lake_url),
+            lake=lake,
             run_id=run_id,
             progress=progress,
+            summary=SyncSummary(
+                run_id,
+                simulated=place.simulated,
+                places={"Tables": f"{database.safe_url}, schema catalog", "Parquet": f"{lake.location}/latest"},
+            ),
         )
-        stack.enter_context(session._open)
-        yield session
+        open_sync(database, run_id)
+        try:
+            yield session
+        except BaseException as error:
+            session.failed(error if isinstance(error, Problem) else f"Interrupted: {type(error).__name__}")
+            raise
+        finally:
+            session.close()

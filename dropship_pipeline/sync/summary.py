@@ -1,5 +1,6 @@
 """What a sync did, in numbers: by feed, by stage, by call. What people and machines are shown at the end of a run."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
@@ -86,9 +87,11 @@ class SyncSummary:
     feeds: list[FeedOutcome] = field(default_factory=list)
     stages: list[StageOutcome] = field(default_factory=list)
     calls: CallCounts = field(default_factory=CallCounts)
-    table: list[FeedRow] = field(default_factory=list)
+    feeds_table: list[FeedRow] = field(default_factory=list)
     snapshot: str = ""
     rows: dict[str, int] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    simulated: bool = False
 
     @property
     def problems(self) -> list[str]:
@@ -113,3 +116,17 @@ class SyncSummary:
     def as_json(self) -> dict[str, object]:
         """Everything, for machines."""
         return {**asdict(self), "problems": self.problems, "outcome": "failed" if self.problems else "done"}
+
+
+def combined(summaries: Sequence[SyncSummary]) -> SyncSummary:
+    """The summaries of several runs that one command made, as one; there is at least one."""
+    first = summaries[0]
+    for other in summaries[1:]:
+        first.seconds += other.seconds
+        first.failure = "; ".join(filter(None, (first.failure, other.failure)))
+        first.feeds += other.feeds
+        first.stages += other.stages
+        first.calls += other.calls
+        first.feeds_table += other.feeds_table
+        first.snapshot, first.rows = other.snapshot or first.snapshot, other.rows or first.rows
+    return first
