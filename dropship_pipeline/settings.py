@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     secret_key: OptionalSecret = Field(None, alias="DROPSHIP_SECRET_KEY")
     destinations: str = Field("US", alias="DROPSHIP_DESTINATIONS")
     executor: Executor = Field(Executor.IN_PROCESS, alias="DROPSHIP_EXECUTOR")
+    dagster_home: Annotated[Path | None, BeforeValidator(_unset_when_empty)] = Field(None, alias="DAGSTER_HOME")
     raw_days: int = Field(30, ge=1, alias="DROPSHIP_RAW_DAYS")
     snapshots_kept: int = Field(7, ge=1, alias="DROPSHIP_SNAPSHOTS_KEPT")
 

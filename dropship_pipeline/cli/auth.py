@@ -18,8 +18,8 @@ def auth() -> None:
 def login(port: int, no_browser: bool) -> None:
     """Open the page where the buyer authorises the app, and keep the tokens that come of it.
 
-    The app's console must know http://127.0.0.1:PORT/callback as a callback. Where it cannot, open the page by hand and give
-    the code of the address that the browser ends at to `dropship auth exchange`.
+    The app's console must know http://127.0.0.1:PORT/callback as a callback. Where it cannot, open the page by hand and
+    give the code of the address that the browser ends at to `dropship auth exchange`.
     """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.sync.authorise import login as log_in  # noqa: PLC0415

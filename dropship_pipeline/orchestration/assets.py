@@ -1,4 +1,4 @@
-"""The catalogue as assets: one fat step a stage, partitioned by feed. The work itself is in `sync`; keep logic out of here.
+"""The catalogue as assets: one fat step a stage, partitioned by feed. The work is in `sync`; keep logic out of here.
 
 A feed that could not be completed, or is held, does not stop the stages after it: everything else is done and kept, the
 check on `feed_products` fails, and the last step fails the run with one line a problem.
@@ -14,8 +14,8 @@ from dropship_pipeline.orchestration.partitions import FEED_PARTITIONS, ONE_RUN
 from dropship_pipeline.orchestration.resources import SyncOptions
 from dropship_pipeline.orchestration.schema import asset_key, table_spec
 from dropship_pipeline.orchestration.stages import stage, stage_metadata
-from dropship_pipeline.sync.discover import discover
 from dropship_pipeline.sync.describe import describe
+from dropship_pipeline.sync.discover import discover
 from dropship_pipeline.sync.publish import publish
 from dropship_pipeline.sync.quote import quote
 from dropship_pipeline.sync.session import Session

@@ -1,7 +1,7 @@
 """Where Dagster keeps what it remembers: the classes that `dagster_home/dagster.yaml` names, and opening the instance.
 
-They take their places from the project's settings, so that `dropship`, `dagster dev` and `dg` all find the same instance
-with nothing more than DAGSTER_HOME. No asset logic here.
+They take their places from the project's settings, so that `dropship`, `dagster dev` and `dg` all find the same
+instance with nothing more than DAGSTER_HOME. No asset logic here.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""How assets are partitioned: the catalogue by feed, for past days of it cannot be fetched. A range of feeds is one run."""
+"""How assets are partitioned: by feed, for past days of a catalogue cannot be fetched. A range of feeds is one run."""
 
 import dagster as dg
 

@@ -77,8 +77,8 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
 def login(authority: Authority, port: int, tell: Callable[[str], None], wait_seconds: float = 300.0) -> None:
     """Have a person authorise the account in a browser: `tell` is given the address to open.
 
-    The callback is caught on loopback at `port`; one whose `state` is not the one sent is refused. Raises `Problem` when
-    nobody comes in time, or the buyer says no.
+    The callback is caught on loopback at `port`; one whose `state` is not the one sent is refused. Raises `Problem`
+    when nobody comes in time, or the buyer says no.
     """
     state = secrets.token_urlsafe(24)
     answer: dict[str, str] = {}

@@ -34,13 +34,13 @@ LOST_AND_FOUND = timedelta(days=2)
 """How far back raw files are looked for that a killed run landed and did not merge."""
 
 R = TypeVar("R")
-R_in = TypeVar("R_in", contravariant=True)
+R_contra = TypeVar("R_contra", contravariant=True)
 
 
-class Rows(Protocol[R_in]):
+class Rows(Protocol[R_contra]):
     """A builder of rows: takes records in, gives Arrow tables."""
 
-    def add(self, record: R_in, at: datetime, /) -> None:
+    def add(self, record: R_contra, at: datetime, /) -> None:
         """Take one in, answered at `at` (UTC)."""
 
     def tables(self) -> dict[str, pa.Table]:
