@@ -12,11 +12,11 @@ from sqlalchemy.exc import ProgrammingError
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.failures import sqlstate
+from dropship_pipeline.storage.locks import Lock, take
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SERVER = 14
 
-_LOCK = 0x64726F70  # "drop": one process migrates, the others wait for it
 _UNDEFINED_TABLE = "42P01"
 
 
@@ -53,7 +53,7 @@ def upgrade(database: Database) -> bool:
         return False
     with database.begin() as connection:
         _check_server(connection, database)
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        connection.exec_driver_sql(take(Lock.MIGRATION))
         connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS ops")
         _run_alembic(connection)
     return True
