@@ -1,0 +1,178 @@
+"""The accounts that the app acts for, and their tokens, encrypted: rows of `ops.accounts`.
+
+When a pair is refreshed and by whom is decided in `alibaba.tokens`; this is the vault that it asks for.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from dropship_pipeline.alibaba.tokens import TokenPair
+from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.failures import in_our_words, sqlstate
+from dropship_pipeline.storage.secrets import Cipher
+
+LOCK_WAIT = timedelta(minutes=5)  # a refresh that the gateway throttles may take minutes
+
+_LOCKS = 0x746F6B65  # "toke": the class of this module's advisory locks
+_LOCK_NOT_AVAILABLE = "55P03"
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+_LOAD = text("""
+    SELECT access_token, refresh_token, access_token_expires_at, refresh_token_expires_at
+    FROM ops.accounts WHERE account = :account
+""")
+
+_SEED = text("""
+    INSERT INTO ops.accounts AS a (account, access_token, refresh_token, state, seeded_from, updated_at)
+    VALUES (:account, :access, :refresh, 'active', :seeded_from, clock_timestamp())
+    ON CONFLICT (account) DO UPDATE SET
+        access_token = excluded.access_token, refresh_token = excluded.refresh_token,
+        access_token_expires_at = NULL, refresh_token_expires_at = NULL,
+        state = 'active', reason = NULL, seeded_from = excluded.seeded_from, updated_at = excluded.updated_at
+    WHERE a.seeded_from IS DISTINCT FROM excluded.seeded_from
+""")
+
+_SAVE = text("""
+    INSERT INTO ops.accounts AS a (account, alibaba_user_id, havana_id, account_platform, access_token, refresh_token,
+                                   access_token_expires_at, refresh_token_expires_at, state, updated_at)
+    VALUES (:account, :user_id, :havana_id, :platform, :access, :refresh, :expires_at, :refresh_expires_at, 'active',
+            clock_timestamp())
+    ON CONFLICT (account) DO UPDATE SET
+        alibaba_user_id = coalesce(excluded.alibaba_user_id, a.alibaba_user_id),
+        havana_id = coalesce(excluded.havana_id, a.havana_id),
+        account_platform = coalesce(excluded.account_platform, a.account_platform),
+        access_token = excluded.access_token, refresh_token = excluded.refresh_token,
+        access_token_expires_at = excluded.access_token_expires_at,
+        refresh_token_expires_at = excluded.refresh_token_expires_at,
+        state = 'active', reason = NULL, updated_at = excluded.updated_at
+""")
+
+_MARK = text("""
+    UPDATE ops.accounts SET state = 'reauthorise', reason = :reason, updated_at = clock_timestamp()
+    WHERE account = :account
+""")
+
+_ACCOUNTS = text("""
+    SELECT account, alibaba_user_id, havana_id, account_platform, access_token_expires_at, refresh_token_expires_at,
+           state, reason, updated_at
+    FROM ops.accounts ORDER BY account
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """What may be shown of an account: no token. Times are UTC."""
+
+    account: str
+    alibaba_user_id: str | None
+    havana_id: str | None
+    account_platform: str | None
+    access_token_expires_at: datetime | None
+    refresh_token_expires_at: datetime | None
+    state: str
+    reason: str | None
+    updated_at: datetime
+
+
+class AccountVault:
+    """Implements `alibaba.tokens.TokenVault`. Safe to share among threads."""
+
+    def __init__(self, database: Database, cipher: Cipher, lock_wait: timedelta = LOCK_WAIT) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._lock_wait = lock_wait
+
+    def seed(self, account: str, access: SecretStr | None, refresh: SecretStr | None) -> None:
+        """Take over the environment's tokens, unless the account was seeded from the same ones before.
+
+        Tokens that were refreshed or authorised since then are newer and stay. How long the environment's are valid
+        nobody knows; a refresh token alone is enough.
+        """
+        if access is None and refresh is None:
+            return
+        tokens = [None if token is None else token.get_secret_value() for token in (access, refresh)]
+        row = {
+            "account": account,
+            "access": self._encrypted(tokens[0]),
+            "refresh": self._encrypted(tokens[1]),
+            "seeded_from": hashlib.sha256("\n".join(token or "" for token in tokens).encode()).hexdigest(),
+        }
+        with self._database.begin() as connection:
+            connection.execute(_SEED, row)
+
+    def load(self, account: str) -> TokenPair | None:
+        """See `TokenVault`. Raises `WrongKey` for tokens that were encrypted with another key."""
+        with self._database.begin() as connection:
+            row = connection.execute(_LOAD, {"account": account}).one_or_none()
+        if row is None or (row.access_token is None and row.refresh_token is None):
+            return None
+        refresh_token = None if row.refresh_token is None else self._cipher.decrypt(bytes(row.refresh_token))
+        if row.access_token is None:
+            # only the refresh token is known: an access token that ended long ago is refreshed before the first call
+            return TokenPair("", refresh_token, _LONG_AGO, row.refresh_token_expires_at)
+        return TokenPair(
+            self._cipher.decrypt(bytes(row.access_token)),
+            refresh_token,
+            row.access_token_expires_at,
+            row.refresh_token_expires_at,
+        )
+
+    @contextmanager
+    def lock(self, account: str) -> Iterator[None]:
+        """See `TokenVault`. Ends with this process, however it ends. Raises `Problem` after `lock_wait`."""
+        with in_our_words(self._database.address), self._database.sqlalchemy.connect() as connection:
+            connection.detach()  # closed at the end, not pooled: that gives the lock back whatever happened
+            milliseconds = max(1, round(self._lock_wait.total_seconds() * 1000))
+            try:
+                connection.execute(
+                    text("SELECT set_config('lock_timeout', :wait, false)"), {"wait": f"{milliseconds}ms"}
+                )
+                connection.execute(
+                    text("SELECT pg_advisory_lock(:locks, hashtext(:account))"), {"locks": _LOCKS, "account": account}
+                )
+                connection.commit()  # the lock is the session's: nothing stays open while the gateway is asked
+            except DBAPIError as error:
+                if sqlstate(error) != _LOCK_NOT_AVAILABLE:
+                    raise
+                raise Problem(
+                    f"Another process has been renewing the tokens of account {account} for "
+                    f"{self._lock_wait.total_seconds():g} seconds",
+                    "Run the command again; if that goes on, see which session holds an advisory lock in pg_locks",
+                ) from error
+            yield
+
+    def save(self, account: str, pair: TokenPair, profile: Mapping[str, str]) -> None:
+        """See `TokenVault`. What `profile` does not tell (guide §1: `user_info`) stays as it is."""
+        row = {
+            "account": account,
+            "user_id": profile.get("user_id"),
+            "havana_id": profile.get("havana_id"),
+            "platform": profile.get("account_platform"),
+            "access": self._encrypted(pair.access_token),
+            "refresh": self._encrypted(pair.refresh_token),
+            "expires_at": pair.expires_at,
+            "refresh_expires_at": pair.refresh_expires_at,
+        }
+        with self._database.begin() as connection:
+            connection.execute(_SAVE, row)
+
+    def mark_for_reauthorisation(self, account: str, reason: str) -> None:
+        """See `TokenVault`."""
+        with self._database.begin() as connection:
+            connection.execute(_MARK, {"account": account, "reason": reason})
+
+    def accounts(self) -> list[AccountRow]:
+        """Every account, by name, without its tokens."""
+        with self._database.begin() as connection:
+            return [AccountRow(*row) for row in connection.execute(_ACCOUNTS)]
+
+    def _encrypted(self, token: str | None) -> bytes | None:
+        return None if token is None else self._cipher.encrypt(token)
