@@ -6,27 +6,17 @@ GET reads; POST changes, with a JSON object as its body.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
 
 import orjson
 
 from dropship_pipeline.sandbox.answers import Answer
 from dropship_pipeline.sandbox.assembly import Sandbox
-from dropship_pipeline.sandbox.endpoints.payloads import description_of, inventory_of
 from dropship_pipeline.sandbox.fault_table import FAULT_KINDS
 from dropship_pipeline.sandbox.parameters import parse_query
+from dropship_pipeline.sandbox.truth import ControlError, Json, Truth
 from dropship_pipeline.sandbox.world.buyers import PaymentStanding
 
 PREFIX = "/_sandbox/"
-Json = dict[str, Any]
-
-
-class ControlError(Exception):
-    """A control request that makes no sense: HTTP status and what is wrong."""
-
-    def __init__(self, status: int, what: str) -> None:
-        super().__init__(what)
-        self.status = status
 
 
 class Control:
@@ -47,12 +37,7 @@ class Control:
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._switch_on,
             ("DELETE", "faults"): self._switch_off,
-            ("GET", "truth/feeds"): self._feeds,
-            ("GET", "truth/feed"): self._feed,
-            ("GET", "truth/products"): self._products,
-            ("GET", "truth/product"): self._product,
-            ("GET", "truth/orders"): self._orders,
-            ("GET", "truth/order_changes"): self._order_changes,
+            **{("GET", f"truth/{name}"): tell for name, tell in Truth(sandbox).chapters.items()},
             ("GET", "accounts"): self._accounts,
             ("POST", "accounts/issue"): self._issue,
             ("POST", "accounts/revoke"): self._revoke,
@@ -145,52 +130,6 @@ class Control:
     def _switch_off(self, query: Mapping[str, str], _body: Json) -> object:
         self._sandbox.faults.switch_off(int(query["id"]) if "id" in query else None)
         return {"active": [fault.told() for fault in self._sandbox.faults.active]}
-
-    # What is true
-
-    def _feeds(self, _query: Mapping[str, str], _body: Json) -> object:
-        catalogue, now_ms = self._sandbox.catalogue, self._now_ms
-        return {
-            key: {"path": listed.feed.path, "selector": listed.feed.selector, "total": catalogue.total(key, now_ms)}
-            for key, listed in catalogue.listings.items()
-        }
-
-    def _feed(self, query: Mapping[str, str], _body: Json) -> object:
-        catalogue, key = self._sandbox.catalogue, query["key"]
-        if key not in catalogue.listings:
-            raise ControlError(404, f"there is no feed {key!r}; there are {', '.join(catalogue.listings)}")
-        ids = catalogue.page(key, 0, len(catalogue), self._now_ms)
-        return {"key": key, "product_ids": [str(product_id) for product_id in ids]}
-
-    def _products(self, _query: Mapping[str, str], _body: Json) -> object:
-        return {"product_ids": self._sandbox.catalogue.ids(self._now_ms)}
-
-    def _product(self, query: Mapping[str, str], _body: Json) -> object:
-        catalogue, now_ms = self._sandbox.catalogue, self._now_ms
-        product = catalogue.product(query["id"], now_ms)
-        if product is None:
-            raise ControlError(404, f"there is no product {query['id']!r}")
-        live = self._sandbox.config.dialect == "live"
-        return {
-            "product_id": product.product_id,
-            "status": product.status,
-            "feeds": catalogue.feeds_of(product.product_id, now_ms),
-            "dispatch_locations": product.dispatch_locations,
-            "order_minimum": product.moq,
-            "restricted_countries": sorted(product.restricted_countries),
-            "freight_template_fails": product.design.template_fails,
-            "price_changes_per_day": product.design.price_rate,
-            "description": description_of(product, live=live, ship_to=query.get("ship_to_country", "")),
-            "inventory": inventory_of(product),
-        }
-
-    def _orders(self, _query: Mapping[str, str], _body: Json) -> object:
-        return {"orders": self._sandbox.orders.orders_truth(self._now_ms)}
-
-    def _order_changes(self, query: Mapping[str, str], _body: Json) -> object:
-        until_ms = int(query.get("until_ms", self._now_ms))
-        changes = self._sandbox.orders.changes_between(int(query.get("since_ms", 0)), until_ms)
-        return {"changes": [change._asdict() for change in changes]}
 
     # People
 

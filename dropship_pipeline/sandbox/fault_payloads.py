@@ -24,11 +24,11 @@ Change = Callable[[Json], None]
 
 
 def _each_object(value: Any, change: Change) -> None:
-    """Apply `change` to every JSON object within `value`, outermost first."""
+    """Apply `change` to every JSON object within `value`, innermost first: what a change adds is left alone."""
     if isinstance(value, dict):
-        change(value)
-        for inner in list(value.values()):
+        for inner in value.values():
             _each_object(inner, change)
+        change(value)
     elif isinstance(value, list):
         for inner in value:
             _each_object(inner, change)

@@ -23,6 +23,7 @@ from dropship_pipeline.sandbox.signature import SIGN_METHODS, is_signed
 PREFIX = "/rest"
 _METHOD_ENTRIES = frozenset({"/rest", "/rest/", "/sync", "/sync/", "", "/"})
 TIMESTAMP_TOLERANCE_MS = 7_200_000
+UNKNOWN_PATH = "(unknown path)"  # where calls of paths that do not exist are counted
 
 
 class Gateway:
@@ -61,12 +62,13 @@ class Gateway:
         try:
             endpoint = self._route(method, path)
             if self._faults.active:
-                answer = self._answer_with_faults(endpoint, method, params, request_id, now_ms)
+                answer = self._answer_with_faults(endpoint, method, params, request_id, now_ms, style)
             else:
                 answer = Answer(self._serve(endpoint, method, params, request_id, now_ms))
         except Refusal as refusal:
             answer = refusal_answer(refusal, request_id, style=style)
-        self._counters.count(method, path, params, answer.outcome, answer.status, now_ms)
+        counted = path if path in self._endpoints else UNKNOWN_PATH
+        self._counters.count(method, counted, params, answer.outcome, answer.status, now_ms)
         return answer
 
     def _route(self, method: str, path: str) -> Endpoint:
@@ -99,7 +101,13 @@ class Gateway:
         return encode(body, request_id)
 
     def _answer_with_faults(
-        self, endpoint: Endpoint, method: str, params: Mapping[str, str], request_id: str, now_ms: int
+        self,
+        endpoint: Endpoint,
+        method: str,
+        params: Mapping[str, str],
+        request_id: str,
+        now_ms: int,
+        style: str | None,
     ) -> Answer:
         call = Call(endpoint.path, params, now_ms, request_id, None, method)
         chosen = self._faults.choose(call)
@@ -110,7 +118,7 @@ class Gateway:
         try:
             answer = Answer(self._serve(endpoint, method, params, request_id, now_ms, chosen))
         except Refusal as refusal:
-            answer = refusal_answer(refusal, request_id)
+            answer = refusal_answer(refusal, request_id, style=style)
         for fault in chosen:
             answer = self._faults.spoil_answer(fault, answer)
         return answer

@@ -42,7 +42,7 @@ def endpoints(catalogue: Catalogue) -> list[Endpoint]:
         zip_code = call.params.get("zip_code", "")
         product = product_of(product_id, call.now_ms)
         options = catalogue.freight(product, quantity, destination, dispatch, False, zip_code)
-        return {"code": "0", "value": _told(options)}
+        return {"code": "0", "value": told_options(options)}
 
     def advanced(call: Call) -> Body:
         flag(call.params.get("enable_distribution_waybill"), "enable_distribution_waybill")
@@ -58,7 +58,7 @@ def endpoints(catalogue: Catalogue) -> list[Endpoint]:
             quotes.append(catalogue.freight(product, quantity, destination, dispatch, True, zip_code))
         if not quotes:
             raise invalid("logistics_product_list", "it is empty")
-        return {"code": "0", "value": _told(_together(quotes))}
+        return {"code": "0", "value": told_options(_together(quotes))}
 
     return [
         Endpoint(BASIC, _METHODS, needs_token=True, handler=basic),
@@ -96,7 +96,8 @@ def _together(quotes: list[list[FreightOption]]) -> list[FreightOption]:
     ]
 
 
-def _told(options: Iterable[FreightOption]) -> list[dict[str, object]]:
+def told_options(options: Iterable[FreightOption]) -> list[dict[str, object]]:
+    """Freight options as the API tells them."""
     told = []
     for option in options:
         document: dict[str, object] = option._asdict()

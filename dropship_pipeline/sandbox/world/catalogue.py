@@ -91,13 +91,8 @@ class Catalogue:
             return []
         if index < 0:
             return [key for key, listing in self.listings.items() if product_id in listing.examples]
-        hour = self.life.hour(now_ms)
-        return [
-            key
-            for key, listing in self.listings.items()
-            if (position := listing.position_of(index)) is not None
-            and position not in set(listing.absent(hour, self._away_at(now_ms)))
-        ]
+        hour, away = self.life.hour(now_ms), self._away_at(now_ms)
+        return [key for key, listing in self.listings.items() if listing.has(index, listing.absent(hour, away))]
 
     def freight(
         self,

@@ -116,6 +116,14 @@ class Listing:
             self._absent = (hour, positions)
         return positions
 
+    def has(self, index: int, absent: Sequence[int]) -> bool:
+        """Whether product number `index` is on the list."""
+        position = self.position_of(index)
+        if position is None:
+            return False
+        place = bisect_left(absent, position)
+        return place == len(absent) or absent[place] != position
+
     def total(self, absent: Sequence[int]) -> int:
         """How many products are listed, examples included."""
         return len(self.examples) + self.count - len(absent)
