@@ -199,7 +199,7 @@ class _Run(Generic[T]):
                     self._ended.append(result)
                     self._changed.notify()
         except asyncio.CancelledError:
-            pass  # the run is over
+            self._fail(RuntimeError("FanOut was left while calls were under way"))
         except BaseException as error:  # noqa: BLE001 - of whatever kind, it is raised in the caller's thread
             self._fail(error)
         finally:

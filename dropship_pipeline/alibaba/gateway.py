@@ -157,5 +157,4 @@ class Gateway:
 
     def secrets(self, request: Request, token: str | None) -> list[str]:
         """What an error about this request must not repeat, even if the gateway did."""
-        own = [self._app_secret, token or ""]
-        return [secret for secret in own if secret] + secrets_of(request.params(Dialect.GUIDE))
+        return [self._app_secret, token or "", *secrets_of(request.params(Dialect.GUIDE))]

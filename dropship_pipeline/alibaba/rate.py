@@ -24,13 +24,13 @@ LOWEST_RATE = 0.5
 LONGEST_BAN = 3600.0  # bounds what a nonsensical answer, or a clock set back, can cost
 FURTHEST_AHEAD = 120.0  # slots further away than this come from a clock that was set back
 
-_SAFE, _STALE = 0.96, 1.02  # shares of limit_seen: below the first grow quickly; above the second it is out of date
+_SAFE, _STALE = 0.93, 1.02  # shares of limit_seen: below the first grow quickly; above the second it is out of date
 _DOUBLING = 0.7  # growth per second of granted time before any throttle
 _RECOVERY = 0.10  # of limit_seen per second, below _SAFE
-_CREEP_BY_SECOND, _CREEP_BY_CALL = 0.0005, 0.00006  # of limit_seen, between: one probe in two minutes or 1,000 calls
-_REDISCOVERY = 0.05  # growth per second above _STALE
-_DECREASE, _STEEP_DECREASE = 0.85, 0.6
-_SOON = 1.0  # a throttle this soon after a decrease means that the limit is far below
+_CREEP_BY_SECOND, _CREEP_BY_CALL = 0.0007, 0.00006  # of limit_seen, between: one probe in 2 minutes, or 1,000 calls
+_REDISCOVERY = 0.10  # growth per second above _STALE
+_LEAST_DECREASE, _MOST_DECREASE = 0.07, 0.4
+_DECREASE_CALLS = 2.0  # over the calls since the last decrease, this is the share to slow down by
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,10 @@ def throttled(state: RateState, now: float, wait_seconds: float, sent_at: float)
     changed_at = state.changed_at if state.changed_at <= now else 0.0
     if sent_at < changed_at:
         return replace(state, blocked_until=blocked_until)
-    soon = sent_at - max(changed_at, min(state.blocked_until, sent_at)) < _SOON
-    factor = _STEEP_DECREASE if soon or state.limit_seen is None else _DECREASE
+    # One throttle in two calls: the limit is far below. One in a hundred: it is just below.
+    calls = (sent_at - max(changed_at, min(state.blocked_until, sent_at))) * state.rate
+    share = _MOST_DECREASE if state.limit_seen is None else _DECREASE_CALLS / max(calls, 1.0)
+    factor = 1.0 - min(max(share, _LEAST_DECREASE), _MOST_DECREASE)
     return replace(
         state,
         rate=max(state.rate * factor, min(LOWEST_RATE, state.ceiling)),

@@ -26,7 +26,8 @@ def message(words: str) -> str:
 def blot(words: str, secrets: Iterable[str]) -> str:
     """The words without any of `secrets`, the longest first."""
     for secret in sorted(secrets, key=len, reverse=True):
-        words = words.replace(secret, HIDDEN)
+        if len(secret) >= _SHORTEST_SECRET:
+            words = words.replace(secret, HIDDEN)
     return words
 
 
@@ -39,7 +40,7 @@ def secrets_of(values: Mapping[str, str]) -> list[str]:
         elif name in PERSONAL_PARAMS:
             found.append(value)
             _leaves(value, found)
-    return [secret for secret in found if len(secret) >= _SHORTEST_SECRET]
+    return found
 
 
 def _leaves(value: object, found: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What the two transports share: headers, the way out, and words about network faults that are safe to show."""
 
+import logging
 import socket
 import ssl
 from collections.abc import Mapping
@@ -10,6 +11,21 @@ import certifi
 
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 HEADERS: Mapping[str, str] = {"User-Agent": "dropship-pipeline", "Accept": "application/json"}
+
+
+class _WithoutQueries(logging.Filter):
+    """Cuts the query, and with it token and signature, from signed URLs that a library logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.partition("?")[0] if isinstance(arg, str) and "sign=" in arg else arg for arg in record.args
+            )
+        return True
+
+
+# `requests` sends through urllib3, which logs every URL in full at level DEBUG.
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQueries())
 
 
 def words_about(error: BaseException) -> str:

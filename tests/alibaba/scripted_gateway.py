@@ -51,6 +51,7 @@ class ScriptedGateway:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.seen: list[Seen] = []
+        self.connections = 0
         self.in_flight = 0
         self.most_in_flight = 0
         self._loop = asyncio.new_event_loop()
@@ -87,6 +88,7 @@ class ScriptedGateway:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self.connections += 1
         try:
             while await self._exchange(reader, writer):
                 pass
