@@ -74,6 +74,7 @@ class Pass:
     shuffled: bool = False  # the last page changed while the length did not
     lost: dict[int, str] = field(default_factory=dict)
     hopeless: str = ""  # why it was given up
+    _probe: int = -1  # a page that was read to measure the length, and has yet to be read for what it lists
     _repeats: dict[int, int] = field(default_factory=dict)
     _page_of: dict[int, int] = field(default_factory=dict)
 
@@ -94,6 +95,16 @@ class Pass:
         return [page for page in range(self.low) if self._is_void(page)]
 
     @property
+    def page_length(self) -> int:
+        """How many products a full page holds, as far as was seen."""
+        return self.size or self.page_size
+
+    @property
+    def moved(self) -> bool:
+        """Whether the feed was seen to change during the pass."""
+        return len(self.lengths) > 1 or self.shuffled
+
+    @property
     def entries(self) -> int:
         """Entries on all pages together."""
         return sum(reading.entries for reading in self.readings.values())
@@ -105,7 +116,7 @@ class Pass:
         while not self._total_is_refuted():
             last = self._claimed_pages() - 1
             if not self._is_seen(last):
-                behind = [last + 1] if last and self.total % self.size == 0 else []
+                behind = [last + 1] if last and self.total % self.page_length == 0 else []
                 pages = [last, *behind, *self._missing(last)[:AHEAD]]
             elif self._is_void(last) and last in mended:
                 yield from self._search()  # a total too high: what there is, is read all the same
@@ -125,9 +136,10 @@ class Pass:
         self.measured = True
         self.lengths.clear()
         yield from self._search()
-        # What was read before the length was known proves nothing about the time since.
+        # What was read before the length was known proves nothing about the time since: from here all is read again.
         self.readings = {page: reading for page, reading in self.readings.items() if page >= self.low}
         self.superseded.clear()
+        self._probe = self.low
         self._measure()
         mended: set[int] = set()
         for _ in range(MAX_ENDS):
@@ -162,7 +174,7 @@ class Pass:
 
     def _look_behind(self, low: int) -> Asking:
         """The empty page once more and the one behind it; the last page too, to measure the length again."""
-        yield from self._ask([*range(max(low, 1), low + 1), low + 1, low + 2])
+        yield from self._ask([*range(max(low, 0), low + 1), low + 1, low + 2])
         if self._repeats.keys() & {low + 1, low + 2}:
             self._turn_in_circles()
 
@@ -179,7 +191,6 @@ class Pass:
         in_time = []
         for page, answer in answers.items():
             if isinstance(answer, Reading):
-                self.lost.pop(page, None)
                 in_time.append((answer.moment, page, answer))
             else:
                 self.lost[page] = answer.reason
@@ -191,11 +202,14 @@ class Pass:
 
     def _keep(self, page: int, reading: Reading) -> None:
         self.size = max(self.size, reading.entries)
-        if reading.total and not self.measured:
+        if reading.total:
             self.total = max(self.total, reading.total)
-            self._observe_length(reading.total)
+            if not self.measured:
+                self._observe_length(reading.total)
         known = self.readings.get(page)
-        if known is not None and known.digest != reading.digest:
+        if page == self._probe:
+            self._probe = -1
+        elif known is not None and known.digest != reading.digest:
             self.superseded.append((page, known))
         self.readings[page] = reading
         self._note_repeat(page, reading)
@@ -248,7 +262,7 @@ class Pass:
         return [page for page in range(end) if not self._is_seen(page)]
 
     def _claimed_pages(self) -> int:
-        return -(-self.total // (self.size or self.page_size))
+        return -(-self.total // self.page_length)
 
     def _total_is_refuted(self) -> bool:
         """Whether there is no total, or one that cannot be true: more was listed, or it is past all bounds."""

@@ -66,6 +66,7 @@ class Sweep:
         self._lengths: list[int] = []
         self._seen = SWEPT.empty_table()
         self._before: Pass | None = None
+        self._flaw_before = ""
         self._unasked: dict[int, list[Reading]] = {}
         self._outstanding: dict[int, None] = {}
         self._answers: dict[int, Reading | Failure] = {}
@@ -141,13 +142,13 @@ class Sweep:
         by_itself = _distinct(_sightings(ended))
         self._lengths += ended.lengths
         self._seen = _distinct([by_itself, self._seen])
-        flaw = _flaw(ended)
+        flaw = _flaw(ended, by_itself.num_rows)
         if not flaw and by_itself.num_rows >= least_products(ended.lengths):
             self._seen = by_itself
             self._verdict = Complete()
-        elif not flaw and before and not _flaw(before) and self._seen.num_rows >= least_products(self._lengths):
+        elif not flaw and before and not self._flaw_before and self._seen.num_rows >= least_products(self._lengths):
             self._verdict = Complete()
-        elif ended.hopeless or ended.lost:
+        elif ended.lost or (ended.hopeless and not (ended.moved and self._passes_left)):
             self._verdict = Incomplete(flaw)
         elif before and _same_pages(before, ended):
             # Without a total the end is all that the gateway tells: it lists a product twice, or short pages.
@@ -157,14 +158,14 @@ class Sweep:
             self._verdict = Incomplete(flaw or self._shortfall(ended))
         else:
             self._passes_left -= 1
-            self._before = ended
+            self._before, self._flaw_before = ended, flaw
             self._begin_pass(hint=max(ended.low, 0))
             return
         self._before = None
 
     def _shortfall(self, ended: Pass) -> str:
         counted = "measured" if ended.measured else "promised"
-        if len(ended.lengths) > 1:
+        if ended.moved:
             low, high = min(ended.lengths), max(ended.lengths)
             return f"moved while it was read: {counted} {low} to {high} products, {self._seen.num_rows} were seen"
         return f"{counted} {max(ended.lengths, default=0)} products, {self._seen.num_rows} different ones were listed"
@@ -177,15 +178,15 @@ def least_products(lengths: Iterable[int]) -> int:
     return lengths[0] + rises if lengths else 0
 
 
-def _flaw(ended: Pass) -> str:
-    """What a pass cannot prove anything for; "" if there is nothing."""
-    if ended.hopeless:
-        return ended.hopeless
+def _flaw(ended: Pass, distinct: int) -> str:
+    """What keeps a pass from proving anything, however many products it saw; "" if there is nothing."""
+    if ended.hopeless or not (ended.lost or ended.measured):
+        return ended.hopeless  # the total counts, whatever is on the pages
     if ended.lost:
         page, reason = min(ended.lost.items())
         return f"page {page} could not be read: {reason}"
-    if not ended.measured:
-        return ""  # the total counts whatever is on the pages
+    if distinct < ended.total:
+        return f"promised {ended.total} products, {distinct} different ones were listed"
     if ended.gaps:
         return f"page {ended.gaps[0]} is empty, and page {ended.low} is not"
     unreadable = [page for page, reading in ended.readings.items() if reading.unreadable]
