@@ -35,6 +35,13 @@ class Stage:
             cursor.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def arrow(self, query: str) -> pa.Table:
+        """Run a query, and give its rows as an Arrow table."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(query)
+            rows: pa.Table = cursor.fetch_arrow_table()
+            return rows
+
     def make(self, name: str, columns: str) -> None:
         """Make sure of a temporary table of these columns. Not within a transaction: a rollback would take it away."""
         if name not in self._made:
