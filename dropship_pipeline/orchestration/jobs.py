@@ -1,5 +1,7 @@
 """Jobs: the whole catalogue by feed, and a handful of products by ID."""
 
+from typing import Any
+
 import dagster as dg
 
 from dropship_pipeline.orchestration.assets import ASSETS
@@ -47,4 +49,4 @@ def refresh_products() -> None:
     refresh()
 
 
-JOBS = [catalogue_sync, refresh_products]
+JOBS: list[Any] = [catalogue_sync, refresh_products]

@@ -74,7 +74,9 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
 def _first_failure(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
-            cause = event.step_failure_data.error.root_cause
+            cause = event.step_failure_data.error
+            while cause.cause is not None:
+                cause = cause.cause
             return f"Step {event.step_key} failed unexpectedly: {cause.cls_name}: {cause.message}".strip()
     return "The run failed unexpectedly: see it in the Dagster UI"
 

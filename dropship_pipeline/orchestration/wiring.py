@@ -12,8 +12,7 @@ from dropship_pipeline.settings import Executor, load_settings
 _EXECUTORS = {Executor.IN_PROCESS: dg.in_process_executor, Executor.MULTIPROCESS: dg.multiprocess_executor}
 
 
-@dg.logger(description="Says nothing on the terminal: the command line shows progress itself.")
-def silent_logger(_: dg.InitLoggerContext) -> logging.Logger:
+def _silent(_: dg.InitLoggerContext) -> logging.Logger:
     """A logger without an output; the run's events are stored all the same."""
     logger = logging.getLogger("dropship_pipeline.silent")
     logger.handlers = [logging.NullHandler()]
@@ -31,5 +30,5 @@ def build_defs(*, quiet: bool = False, **overrides: object) -> dg.Definitions:
         jobs=JOBS,
         resources={"session": session_resource, "options": SyncOptions.configure_at_launch(), **overrides},
         executor=_EXECUTORS[load_settings().executor],
-        loggers={"console": silent_logger} if quiet else None,
+        loggers={"console": dg.LoggerDefinition(_silent)} if quiet else None,
     )

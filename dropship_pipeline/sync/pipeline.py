@@ -6,7 +6,7 @@ one hand-over of answers is fetched while the one before it is landed and merged
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -21,7 +21,7 @@ from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.catalog.ledger import Ledger
 from dropship_pipeline.storage.fetches import due
 from dropship_pipeline.storage.merge import MergeCounts, Merger
-from dropship_pipeline.storage.raw import RawFile, read_raw, unmerged
+from dropship_pipeline.storage.raw import RawAnswer, RawFile, TornRawFile, read_raw, unmerged
 from dropship_pipeline.sync.landing import Settled, read_again, settled
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
@@ -136,10 +136,19 @@ def run_stage(session: Session, kind: Kind[R], request: SyncRequest) -> StageOut
 
 def recover(session: Session, kind: Kind[R], counter: Counter) -> None:
     """Merge what a killed run landed and did not merge: no call is made for it."""
-    for file in unmerged(session.database, session.lake, kind.name, LOST_AND_FOUND):
-        answers = read_again(kind.operation, read_raw(session.lake, file.path))
+    for file, landed in lost_and_found(session, kind.name):
+        answers = read_again(kind.operation, landed)
         _settle(session, kind, answers, file, counter)
         counter.add(recovered=len(answers))
+
+
+def lost_and_found(session: Session, kind: str) -> Iterator[tuple[RawFile, list[RawAnswer]]]:
+    """The raw files of a kind that a killed run landed and did not merge. A torn one is set aside, and said."""
+    for file in unmerged(session.database, session.lake, kind, LOST_AND_FOUND):
+        try:
+            yield file, read_raw(session.lake, file.path)
+        except TornRawFile as torn:
+            session.progress.note(str(torn))
 
 
 def _settle(session: Session, kind: Kind[R], answers: Sequence[Settled], raw_file: RawFile, counter: Counter) -> None:

@@ -23,9 +23,9 @@ from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.catalog.ledger import Ledger
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.fetches import QuoteDue, due_quotes
-from dropship_pipeline.storage.raw import RawAnswer, RawFile, read_raw, unmerged
+from dropship_pipeline.storage.raw import RawAnswer, RawFile
 from dropship_pipeline.sync.landing import settled
-from dropship_pipeline.sync.pipeline import HAND_OVER, LOST_AND_FOUND, Counter
+from dropship_pipeline.sync.pipeline import HAND_OVER, Counter, lost_and_found
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.summary import StageOutcome
@@ -129,9 +129,9 @@ def _settle(session: Session, batch: Iterable[_Quoted], raw_file: RawFile, count
 
 def _recover(session: Session, counter: Counter) -> None:
     """Take up the answers that a killed run landed and did not merge: the same decisions, without a call."""
-    for file in unmerged(session.database, session.lake, KIND, LOST_AND_FOUND):
+    for file, landed in lost_and_found(session, KIND):
         tries: dict[tuple[str, str, str | None], list[Outcome]] = defaultdict(list)
-        for raw in read_raw(session.lake, file.path):
+        for raw in landed:
             asked = orjson.loads(raw.request)
             tries[raw.key, asked["destination_country"], asked.get("zip_code")].append(_outcome_again(raw, asked))
         batch = [

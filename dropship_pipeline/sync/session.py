@@ -45,7 +45,7 @@ def open_vault(settings: Settings, database: Database) -> AccountVault:
 
 
 def open_gateway(settings: Settings, place: Place, database: Database) -> Gateway:
-    """The API of `place`, with the shared budget and the account's tokens; new ones of the environment are taken over."""
+    """The API of `place`, with the shared budget and the account's tokens; those of the environment are taken over."""
     vault = open_vault(settings, database)
     vault.seed(place.account, place.access_token, place.refresh_token)
     app = hashlib.sha256(f"{place.base_url} {place.app_key}".encode()).hexdigest()[:16]
