@@ -39,7 +39,12 @@ def assemble(config: SandboxConfig) -> Sandbox:
     """A sandbox as configured. Raises ValueError for a size or a fault that cannot be."""
     clock = Clock(config.clock_start_ms, config.clock_speed)
     catalogue = Catalogue(config.seed, config.products, config.drift)
-    lifetimes = Lifetimes(access_token_s=config.access_token_s, refresh_token_s=config.refresh_token_s)
+    lifetimes = Lifetimes(
+        access_token_s=config.access_token_s,
+        refresh_token_s=config.refresh_token_s,
+        rotate_refresh_token=config.rotate_refresh_token,
+        refresh_repeats_token=config.refresh_repeats_token,
+    )
     accounts = Accounts(config.seed, clock.now_ms(), lifetimes)
     book = Orders(catalogue, clock, config.seed, config.orders, accounts.buyers)
     payments = Payments(book, accounts)

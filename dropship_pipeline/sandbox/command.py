@@ -101,6 +101,13 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
 @click.option(
     "--refresh-token-seconds", "refresh_token_s", default=_DEFAULTS.refresh_token_s, show_default=True, help="Lifetime."
 )
+@click.option("--rotate-refresh-token", is_flag=True, help="A refresh ends the refresh token and gives another.")
+@click.option(
+    "--refresh-repeats-token/--refresh-omits-token",
+    default=_DEFAULTS.refresh_repeats_token,
+    show_default=True,
+    help="Whether a refresh answer tells the refresh token.",
+)
 @click.option("--log", "log_file", type=click.Path(dir_okay=False), help="Write a JSON line for each answered call.")
 def sandbox_command(
     faults: tuple[str, ...], clock_start: datetime | None, ban_seconds: float, **settings: object

@@ -25,5 +25,7 @@ class SandboxConfig:
     clock_start_ms: int | None = None  # epoch milliseconds; None: the real time
     clock_speed: float = 1.0  # simulated seconds a second
     access_token_s: int = 864_000  # lifetimes of tokens, on the sandbox clock
-    refresh_token_s: int = 5_184_000
+    refresh_token_s: int = 5_184_000  # 0: tokens cannot be refreshed
+    rotate_refresh_token: bool = False  # whether a refresh ends the refresh token and gives another
+    refresh_repeats_token: bool = True  # whether a refresh answer tells the refresh token at all
     log_file: str | None = None  # a JSON line for each answered call

@@ -6,7 +6,7 @@ everything else runs on the sandbox clock.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 
 from dropship_pipeline.sandbox.accounts import Accounts, illegal_access_token
@@ -152,6 +152,7 @@ def _epoch_ms(timestamp: str) -> int:
     try:
         if timestamp.isdigit():
             return int(timestamp)
-        return int(datetime.fromisoformat(timestamp).timestamp() * 1000)
+        told = datetime.fromisoformat(timestamp)
+        return int((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         raise Refusal("IllegalTimestamp", "The specified timestamp cannot be read") from None

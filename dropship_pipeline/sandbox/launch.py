@@ -20,7 +20,7 @@ from dropship_pipeline.sandbox.config import SandboxConfig
 if TYPE_CHECKING:
     from dropship_pipeline.sandbox.assembly import Sandbox
 
-__all__ = ["Running", "SandboxConfig", "serve", "start"]
+__all__ = ["Running", "SandboxConfig", "SandboxFailedError", "serve", "start"]
 
 _STOP_WITHIN_S = 5
 _BACKLOG = 2048

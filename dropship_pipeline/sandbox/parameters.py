@@ -12,7 +12,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 def parse_query(query: bytes) -> dict[str, str]:
     """The fields of a query string or an urlencoded form; of a field that is there twice, the last."""
     fields = {}
-    for pair in query.decode("latin-1").split("&"):
+    for pair in query.decode(errors="replace").split("&"):
         name, _, value = pair.partition("=")
         if name:
             if "%" in value or "+" in value:

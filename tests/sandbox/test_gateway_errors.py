@@ -101,6 +101,20 @@ def test_a_token_that_ran_out_is_mended_by_a_refresh(own):
     assert client.describe("1601206892606")["result"]["result_code"] == "200"
 
 
+def test_how_a_refresh_answers_can_be_chosen(own):
+    def refreshed(**settings):
+        _, client = own(**settings)
+        old = client.env["ALIBABA_REFRESH_TOKEN"]
+        return old, client.call("/auth/token/refresh", {"refresh_token": old}, access_token=None)
+
+    old, answer = refreshed(rotate_refresh_token=True)
+    assert answer["refresh_token"] != old
+    _, answer = refreshed(refresh_repeats_token=False)
+    assert "refresh_token" not in answer
+    _, answer = refreshed(refresh_token_s=0)
+    assert_refused(answer, "IllegalRefreshToken")
+
+
 def test_a_path_that_does_not_exist_is_refused(client):
     assert_refused(client.call("/eco/buyer/product/nothing"), "InvalidApiPath")
 

@@ -89,6 +89,14 @@ def test_a_post_may_carry_its_parameters_anywhere(client, where):
     assert client.call("/shipping/freight/calculate", params, method="POST", where=where)["code"] == "0"
 
 
+def test_text_that_a_client_left_unescaped_in_a_form_is_read_as_utf_8(client):
+    path = "/shipping/freight/calculate"
+    question = {"product_id": "1600124642247", "quantity": "5", "destination_country": "US", "note": "你好–ü"}
+    form = "&".join(f"{name}={value}" for name, value in client.signed(path, question).items())
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.http("POST", f"/rest{path}", headers, form.encode()).json["code"] == "0"
+
+
 def test_system_parameters_in_the_query_and_the_rest_in_the_form_are_one_call(client):
     # as the Java SDK sends it
     path, params = (

@@ -170,15 +170,11 @@ class FreightDesk:
             raise refuse("120019", "The product is restricted in the destination country.")
 
     def _is_unserved(self, product: Product, destination: str) -> bool:
-        """Whether the product's seller does not ship to a country that is not its own: one in 50 of such pairs."""
-        if product.design.number < 0 or destination in product.dispatch_locations:
+        """Whether the seller does not ship the product to a country that it does not lie in: one time in 60."""
+        number = product.design.number
+        if number < 0 or destination in product.dispatch_locations:
             return False
-        return (
-            self._seed.below(
-                50, "unserved", product.design.number // 16, ord(destination[0]) * 256 + ord(destination[1])
-            )
-            == 0
-        )
+        return self._seed.below(60, f"unserved {destination}", number) == 0
 
     def _wrong_dispatch(self, product: Product, dispatch_location: str) -> list[FreightOption]:
         """Mexican stock asks for its location; other stock has no route, an invalid one, or simply no answer."""
