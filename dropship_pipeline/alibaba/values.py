@@ -6,6 +6,7 @@ list of notes. It gives the typed value or None and never raises: what is absent
 but cannot be read is None and noted. Text comes out fit for Postgres and for UTF-8: no NUL, no lone surrogate.
 """
 
+import json
 import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -50,6 +51,22 @@ class Unreadable(Exception):  # noqa: N818 - an ordinary finding about one recor
         self.code = code
         self.words = words
         super().__init__(f"{code}: {words}")
+
+
+def decoded(body: bytes) -> object:
+    """The JSON in an answer's body. Raises ValueError if it is none.
+
+    Also what a strict decoder refuses although the rest of the answer is sound: lone surrogates, bytes that are no
+    UTF-8 (U+FFFD for each), NaN and Infinity (null).
+    """
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        pass
+    try:
+        return json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def shown(value: object) -> str:
@@ -289,7 +306,7 @@ def _amount_of_another_type(value: object) -> Decimal | None:
         return _fitting(Decimal(value)) if value.bit_length() < 64 else None
     if isinstance(value, float):
         # repr is the shortest text that means this float: 3.69, not 3.68999…
-        return _fitting(Decimal(repr(value))) if abs(value) < _MONEY_LIMIT else None
+        return _fitting(Decimal(repr(value))) if abs(value) < 1e14 else None
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | int | float):
         return money(value[0], "", [])
     return None
