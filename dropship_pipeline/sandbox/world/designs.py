@@ -27,20 +27,10 @@ _LADDERS = (
 _LADDER_OF_BYTE = tuple(
     next((least, further) for bound, least, further in _LADDERS if byte < bound) for byte in range(256)
 )
+# values of the first and of the second axis; most products come in a few variants, some in a dozen
 _VARIANT_SHAPES = (
-    (1, 1),
-    (2, 1),
-    (3, 1),
-    (4, 1),
-    (2, 2),
-    (5, 1),
-    (6, 1),
-    (3, 2),
-    (4, 2),
-    (5, 2),
-    (3, 3),
-    (4, 3),
-    (6, 2),
+    *((1, 1), (1, 1), (1, 1), (2, 1), (2, 1), (2, 1), (3, 1), (3, 1), (4, 1), (2, 2), (5, 1), (6, 1)),
+    *((3, 2), (4, 2), (5, 2), (3, 3), (4, 3), (6, 2)),
 )
 _CURRENCIES = {250: "EUR", 251: "EUR", 252: "GBP", 253: "CNY", 254: "CNY", 255: "MXN"}
 _RESTRICTIONS = (
