@@ -238,8 +238,8 @@ def test_140004_a_variant_of_which_there_is_none_is_out_of_stock(desk):
     product = product_where(
         lambda p: (
             "CN" in p.dispatch_locations
-            and carriers(p, p.moq, "US", "CN")
             and any(sku.stock("CN") == 0 for sku in p.skus)
+            and carriers(p, p.moq, "US", "CN")
         )
     )
     empty = next(sku for sku in product.skus if sku.stock("CN") == 0)
