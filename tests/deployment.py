@@ -43,7 +43,7 @@ class Deployment:
             "DROPSHIP_HOME": str(self.home),
             "DROPSHIP_DATABASE_URL": self.database.libpq_url,
             "DROPSHIP_SECRET_KEY": SECRET_KEY,
-            "ALIBABA_CALLS_PER_SECOND": "100000",
+            "ALIBABA_CALLS_PER_SECOND": "1000000",
             **self.sandbox.env,
             **self.variables,
         }

@@ -64,11 +64,11 @@ def _results(made: tuple[Table, ...], outcome: StageOutcome) -> Iterator[dg.Mate
     partitions_def=FEED_PARTITIONS,
     backfill_policy=ONE_RUN,
     code_version=__version__,
-    required_resource_keys={"session"},
 )
-def discover_step(context: dg.AssetExecutionContext, options: SyncOptions) -> Iterator[Any]:
+def discover_step(
+    context: dg.AssetExecutionContext, session: dg.ResourceParam[Session], options: SyncOptions
+) -> Iterator[Any]:
     """Page each feed to its end; begin, end and hold memberships."""
-    session: Session = context.resources.session
     with stage(session):
         outcomes = discover(session, options.request(tuple(context.partition_keys)))
     for outcome in outcomes:
@@ -107,11 +107,11 @@ def discover_step(context: dg.AssetExecutionContext, options: SyncOptions) -> It
     partitions_def=FEED_PARTITIONS,
     backfill_policy=ONE_RUN,
     code_version=__version__,
-    required_resource_keys={"session"},
 )
-def describe_step(context: dg.AssetExecutionContext, options: SyncOptions) -> Iterator[Any]:
+def describe_step(
+    context: dg.AssetExecutionContext, session: dg.ResourceParam[Session], options: SyncOptions
+) -> Iterator[Any]:
     """Describe the products of these feeds that are new or due, each once however many feeds have it."""
-    session: Session = context.resources.session
     with stage(session):
         outcome = describe(session, options.request(tuple(context.partition_keys)))
     yield from _results(DESCRIBED, outcome)
@@ -123,11 +123,11 @@ def describe_step(context: dg.AssetExecutionContext, options: SyncOptions) -> It
     partitions_def=FEED_PARTITIONS,
     backfill_policy=ONE_RUN,
     code_version=__version__,
-    required_resource_keys={"session"},
 )
-def stock_step(context: dg.AssetExecutionContext, options: SyncOptions) -> Iterator[Any]:
+def stock_step(
+    context: dg.AssetExecutionContext, session: dg.ResourceParam[Session], options: SyncOptions
+) -> Iterator[Any]:
     """Read the stock of the products of these feeds that is unknown or due."""
-    session: Session = context.resources.session
     with stage(session):
         outcome = take_stock(session, options.request(tuple(context.partition_keys)))
     yield from _results(STOCKED, outcome)
@@ -139,11 +139,11 @@ def stock_step(context: dg.AssetExecutionContext, options: SyncOptions) -> Itera
     partitions_def=FEED_PARTITIONS,
     backfill_policy=ONE_RUN,
     code_version=__version__,
-    required_resource_keys={"session"},
 )
-def quote_step(context: dg.AssetExecutionContext, options: SyncOptions) -> Iterator[Any]:
+def quote_step(
+    context: dg.AssetExecutionContext, session: dg.ResourceParam[Session], options: SyncOptions
+) -> Iterator[Any]:
     """Estimate freight to every destination, falling back from one dispatch location to the next."""
-    session: Session = context.resources.session
     with stage(session):
         outcome = quote(session, options.request(tuple(context.partition_keys)))
     yield from _results(QUOTED, outcome)
@@ -155,11 +155,9 @@ def quote_step(context: dg.AssetExecutionContext, options: SyncOptions) -> Itera
     group_name="published",
     kinds={"parquet"},
     code_version=__version__,
-    required_resource_keys={"session"},
 )
-def snapshot(context: dg.AssetExecutionContext) -> Iterator[Any]:
+def snapshot(session: dg.ResourceParam[Session]) -> Iterator[Any]:
     """All public tables as Parquet, from one transaction; `latest` moves to it in one atomic step."""
-    session: Session = context.resources.session
     with stage(session):
         published = publish(session)
     yield dg.MaterializeResult(

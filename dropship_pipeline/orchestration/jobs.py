@@ -29,10 +29,9 @@ class Products(dg.Config):
     product_ids: list[str]
 
 
-@dg.op(required_resource_keys={"session"})
-def refresh(context: dg.OpExecutionContext, config: Products, options: SyncOptions) -> None:
+@dg.op
+def refresh(config: Products, session: dg.ResourceParam[Session], options: SyncOptions) -> None:
     """Describe these products, read their stock, quote their freight, publish."""
-    session: Session = context.resources.session
     with stage(session):
         request = options.request(product_ids=tuple(config.product_ids))
         describe(session, request)

@@ -55,7 +55,8 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
         _close_abandoned(instance)
         job = build_defs(session=opened(session), quiet=True).resolve_job_def(run.job)
         result = job.execute_in_process(
-            run_config=run.config,
+            # the logger that says nothing: see `build_defs(quiet=True)`
+            run_config={**run.config, "loggers": {"console": {}}},
             instance=instance,
             run_id=run_id,
             tags={
