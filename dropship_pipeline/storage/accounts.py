@@ -4,25 +4,22 @@ When a pair is refreshed and by whom is decided in `alibaba.tokens`; this is the
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from dropship_pipeline.alibaba.tokens import TokenPair
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.failures import in_our_words, sqlstate
+from dropship_pipeline.storage.locks import exclusive
 from dropship_pipeline.storage.secrets import Cipher
 
 LOCK_WAIT = timedelta(minutes=5)  # a refresh that the gateway throttles may take minutes
 
-_LOCKS = 0x746F6B65  # "toke": the class of this module's advisory locks
-_LOCK_NOT_AVAILABLE = "55P03"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _LOAD = text("""
@@ -125,29 +122,14 @@ class AccountVault:
             row.refresh_token_expires_at,
         )
 
-    @contextmanager
-    def lock(self, account: str) -> Iterator[None]:
+    def lock(self, account: str) -> AbstractContextManager[None]:
         """See `TokenVault`. Ends with this process, however it ends. Raises `Problem` after `lock_wait`."""
-        with in_our_words(self._database.address), self._database.sqlalchemy.connect() as connection:
-            connection.detach()  # closed at the end, not pooled: that gives the lock back whatever happened
-            milliseconds = max(1, round(self._lock_wait.total_seconds() * 1000))
-            try:
-                connection.execute(
-                    text("SELECT set_config('lock_timeout', :wait, false)"), {"wait": f"{milliseconds}ms"}
-                )
-                connection.execute(
-                    text("SELECT pg_advisory_lock(:locks, hashtext(:account))"), {"locks": _LOCKS, "account": account}
-                )
-                connection.commit()  # the lock is the session's: nothing stays open while the gateway is asked
-            except DBAPIError as error:
-                if sqlstate(error) != _LOCK_NOT_AVAILABLE:
-                    raise
-                raise Problem(
-                    f"Another process has been renewing the tokens of account {account} for "
-                    f"{self._lock_wait.total_seconds():g} seconds",
-                    "Run the command again; if that goes on, see which session holds an advisory lock in pg_locks",
-                ) from error
-            yield
+        waited = f"{self._lock_wait.total_seconds():g} seconds"
+        held = Problem(
+            f"Another process has been renewing the tokens of account {account} for {waited}",
+            "Run the command again; if that goes on, see which session holds an advisory lock in pg_locks",
+        )
+        return exclusive(self._database, f"account {account}", self._lock_wait, held)
 
     def save(self, account: str, pair: TokenPair, profile: Mapping[str, str]) -> None:
         """See `TokenVault`. What `profile` does not tell (guide §1: `user_info`) stays as it is."""

@@ -152,13 +152,12 @@ def read_raw(lake: Lake, path: str) -> list[RawAnswer]:
         ) from error
 
 
-def unmerged(database: Database, lake: Lake, within: timedelta) -> list[RawFile]:
-    """The files landed `within` this time that no merge has recorded, oldest first: a run died before it got to them.
+def unmerged(database: Database, lake: Lake, kind: str, within: timedelta) -> list[RawFile]:
+    """A kind's files landed `within` this time that no merge has recorded, oldest first: a run died before.
 
     A file that cannot be read is among them, with 0 answers and no run: `read_raw` deals with it.
     """
-    since = (datetime.now(UTC) - within).date()
-    landed = [path for kind in _kinds(lake) for path in _landed(lake, kind, since)]
+    landed = _landed(lake, f"{ROOT}/{kind}", since=(datetime.now(UTC) - within).date())
     return _oldest_first(_introduce(lake, path) for path in _unrecorded(database, landed))
 
 
@@ -168,7 +167,7 @@ def sweep_files(database: Database, lake: Lake, sweep_id: str) -> list[RawFile]:
         began = connection.execute(_SWEEP_BEGAN, {"sweep_id": sweep_id}).scalar_one_or_none()
         recorded = [RawFile(*row) for row in connection.execute(_SWEEP_FILES, {"sweep_id": sweep_id})]
     began = began or datetime.now(UTC) - _LONGEST_SWEEP
-    landed = _landed(lake, f"{ROOT}/listing", began.astimezone(UTC).date())
+    landed = _landed(lake, f"{ROOT}/listing", since=began.astimezone(UTC).date())
     others = [_introduce(lake, path) for path in _unrecorded(database, landed)]
     there = set(landed)
     return _oldest_first(
@@ -187,7 +186,7 @@ def drop_expired(lake: Lake, database: Database, days: int) -> int:
     oldest_kept = _folder((datetime.now(UTC) - timedelta(days=days)).date())
     expired = [
         folder
-        for kind in _kinds(lake)
+        for kind in lake.folders(ROOT)
         for folder in lake.folders(kind)
         if (name := folder.rpartition("/")[2]).startswith(_DATE) and name < oldest_kept
     ]
@@ -201,10 +200,6 @@ def drop_expired(lake: Lake, database: Database, days: int) -> int:
 
 def _folder(day: date) -> str:
     return f"{_DATE}{day.isoformat()}"
-
-
-def _kinds(lake: Lake) -> list[str]:
-    return lake.folders(ROOT)
 
 
 def _landed(lake: Lake, kind: str, since: date) -> list[str]:

@@ -1,0 +1,188 @@
+"""Publishing: every public table as Parquet, from one transaction, in a new folder that becomes `latest` in one step.
+
+`snapshots/<UTC time>/<schema>/<table>.parquet`, with a `snapshot.json` that says that the folder is whole and what it
+holds. The newest is `latest/` (a symbolic link, local lakes only) and `latest.json` (a copy of its `snapshot.json`).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import adbc_driver_manager
+import pyarrow as pa
+import pyarrow.parquet as pq
+from adbc_driver_postgresql import StatementOptions
+from sqlalchemy import text
+
+from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.lake import Draft, Lake
+from dropship_pipeline.storage.locks import exclusive
+from dropship_pipeline.tables.arrow import arrow_schema
+from dropship_pipeline.tables.model import Table
+from dropship_pipeline.tables.registry import PUBLISHED
+
+ROOT = "snapshots"
+LATEST = "latest"
+LATEST_JSON = "latest.json"
+MANIFEST = "snapshot.json"
+
+_NAME = "%Y-%m-%dT%H-%M-%SZ"  # no colons: not every file system and shell takes them
+_NAMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ")
+_WAIT = timedelta(minutes=15)
+_BATCH_BYTES = 8_000_000  # as Postgres sends them; a batch becomes a row group: some 100,000 price tiers
+
+_KNOWN = text("SELECT snapshot FROM ops.snapshots")
+_RECORD = text("""
+    INSERT INTO ops.snapshots (snapshot, run_id, published_at, row_counts)
+    VALUES (:snapshot, :run_id, clock_timestamp(), CAST(:row_counts AS jsonb))
+    ON CONFLICT (snapshot) DO NOTHING
+""")
+_FORGET = text("DELETE FROM ops.snapshots WHERE snapshot <> ALL (:kept)")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot: where it is, to be shown and opened, and the rows of each table by `schema.table`."""
+
+    path: str
+    row_counts: dict[str, int]
+
+
+def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
+    """Write all public tables as they are at one moment, make that the newest snapshot, and keep the last `keep`.
+
+    All or nothing: what fails or is killed leaves the newest snapshot as it was. Readers of older ones are not
+    disturbed until those are the oldest. Raises `DatabaseProblem`, `LakeProblem`.
+    """
+    held = Problem(
+        f"Another process has been publishing to {lake.location} for {_WAIT}",
+        "Wait for it, then run `dropship publish` again",
+    )
+    with exclusive(database, "publish", _WAIT, held):
+        _clean(lake)
+        name = _next_name(_names(lake))
+        folder = f"{ROOT}/{name}"
+        with lake.new_folder(folder) as draft:
+            taken_at, row_counts = _write_tables(database, draft)
+            said = {
+                "snapshot": name,
+                "path": folder,
+                "run_id": run_id,
+                "taken_at": taken_at.astimezone(UTC).isoformat(),
+                "row_counts": row_counts,
+            }
+            manifest = json.dumps(said, indent=2).encode()
+            with draft.open_output(MANIFEST) as sink:
+                sink.write(manifest)
+        if lake.is_local:
+            lake.point(LATEST_JSON, f"{LATEST}/{MANIFEST}")
+            lake.point(LATEST, folder)  # switches both
+        else:
+            lake.write(LATEST_JSON, manifest)
+        _prune(lake, keep)
+        _record(database, lake)
+    return Snapshot(lake.at(folder), row_counts)
+
+
+def latest_snapshot(lake: Lake) -> str | None:
+    """Where the newest snapshot is; None if nothing was published yet."""
+    if not lake.exists(LATEST_JSON):
+        return None
+    return lake.at(json.loads(lake.read(LATEST_JSON).to_pybytes())["path"])
+
+
+def _write_tables(database: Database, draft: Draft) -> tuple[datetime, dict[str, int]]:
+    """Write every public table from one transaction; the moment that it sees, and the rows of each."""
+    with database.adbc() as connection, closing(connection.cursor()) as cursor:
+        cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(_BATCH_BYTES)})
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute("SELECT now()")
+        (taken_at,) = cursor.fetchone()
+        row_counts = {table.full_name: _write_table(cursor, table, draft) for table in PUBLISHED}
+        cursor.execute("COMMIT")
+    return taken_at, row_counts
+
+
+def _write_table(cursor: Any, table: Table, draft: Draft) -> int:
+    schema = arrow_schema(table)
+    rows = 0
+    cursor.execute(_select(table))
+    with (
+        draft.open_output(f"{table.schema}/{table.name}.parquet") as sink,
+        pq.ParquetWriter(sink, schema, compression="zstd") as writer,
+    ):
+        for batch in _batches(cursor):
+            writer.write_batch(_pinned(batch, schema))
+            rows += batch.num_rows
+    return rows
+
+
+def _select(table: Table) -> str:
+    """The rows in the order of the key; those of a change log as they happened."""
+    order = table.key or sorted(table.column_names, key=lambda name: name != "observed_at")
+    return f"SELECT {', '.join(table.column_names)} FROM {table.full_name} ORDER BY {', '.join(order)}"  # noqa: S608  our own names
+
+
+def _batches(cursor: Any) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from cursor.fetch_record_batch()
+    except (OSError, pa.ArrowException) as error:
+        # what breaks in the middle of a stream comes as Arrow's error, and must not pass for one of the lake
+        raise adbc_driver_manager.OperationalError(
+            str(error), status_code=adbc_driver_manager.AdbcStatusCode.IO
+        ) from error
+
+
+def _pinned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch in the table's own types: ADBC gives numbers of arbitrary precision as text."""
+    columns = [
+        (column.storage if isinstance(column, pa.ExtensionArray) else column).cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _names(lake: Lake) -> list[str]:
+    """The snapshots in the lake, whole or not, oldest first."""
+    names = (folder.rpartition("/")[2] for folder in lake.folders(ROOT))
+    return [name for name in names if _NAMES.fullmatch(name)]
+
+
+def _next_name(names: list[str]) -> str:
+    """The time, or the second after the newest snapshot: names sort by time even when the clock was set back."""
+    now = datetime.now(UTC)
+    if names:
+        now = max(now, datetime.strptime(names[-1], _NAME).replace(tzinfo=UTC) + timedelta(seconds=1))
+    return now.strftime(_NAME)
+
+
+def _clean(lake: Lake) -> None:
+    """Remove what killed publishes left unfinished: none is at work, for we hold the lock."""
+    lake.delete_unfinished(ROOT)
+    for name in _names(lake):
+        if not lake.exists(f"{ROOT}/{name}/{MANIFEST}"):
+            lake.delete_folder(f"{ROOT}/{name}")
+
+
+def _prune(lake: Lake, keep: int) -> None:
+    for name in _names(lake)[: -max(keep, 1)]:
+        lake.delete(f"{ROOT}/{name}/{MANIFEST}")  # from here on it is unfinished, should we be killed
+        lake.delete_folder(f"{ROOT}/{name}")
+
+
+def _record(database: Database, lake: Lake) -> None:
+    """Make `ops.snapshots` say what is in the lake, also what a publish that was killed did not come to record."""
+    names = _names(lake)
+    with database.begin() as connection:
+        known = set(connection.execute(_KNOWN).scalars())
+        for name in names:
+            if name not in known:
+                said = json.loads(lake.read(f"{ROOT}/{name}/{MANIFEST}").to_pybytes())
+                counts = json.dumps(said["row_counts"])
+                connection.execute(_RECORD, {"snapshot": name, "run_id": said["run_id"], "row_counts": counts})
+        connection.execute(_FORGET, {"kept": names})
