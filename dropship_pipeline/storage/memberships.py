@@ -118,8 +118,9 @@ def merge_sweep(
 ) -> SweepResult:
     """Merge what a sweep saw (`seen`: product_id, position; each product once), and note how it ended.
 
-    An incomplete sweep begins memberships and ends none. `is_held(active, would_end)` says whether a person has to look
-    first; `let_through`, that one has. Raises `DatabaseProblem`.
+    An incomplete sweep begins memberships and ends none; what it sees is not missed any more. A sweep that was merged
+    already is left as it is. `is_held(active, would_end)` says whether a person has to look first; `let_through`, that
+    one has. Raises `DatabaseProblem`.
     """
     sweep = _Sweep(sweep_id, feed, seen, pages, reported_total, complete, reason, is_held, let_through)
     with in_our_words(database.address), closing(Transactions(database)) as transactions:
@@ -137,21 +138,27 @@ def _apply(sweep: _Sweep, stage: Stage) -> SweepResult:
     stage.run("ANALYZE seen")
     stage.run(f"SET LOCAL lock_timeout = '{PATIENCE}'")
     stage.run(take(Lock.OFFER))
+    merged = _already_merged(stage, sweep.sweep_id)
+    if merged is not None:
+        return merged
     feed = literal(sweep.feed)
+    names = {"feed": feed, "sweep_id": literal(sweep.sweep_id)}
     active = _count(stage, f"SELECT count(*) FROM catalog.feed_products WHERE feed = {feed} AND delisted_at IS NULL")
-    new = _begin(stage, feed)
+    for statement in _BEGIN:
+        stage.run(statement.format(**names))
+    new = _count(stage, "SELECT count(*) FROM began")
     missing = would_end = 0
     held = False
     if sweep.complete:
-        stage.run(_MOVE.format(feed=feed))
-        stage.run(_FIND_ABSENT.format(feed=feed))
+        stage.run(_MOVE.format(**names))
+        stage.run(_FIND_ABSENT.format(**names))
         [(missing, would_end)] = stage.run("SELECT count(*), count(*) FILTER (WHERE missed_before) FROM absent")
         held = sweep.is_held(active, would_end) and not sweep.let_through
         if not held:
             for statement in _END:
-                stage.run(statement.format(feed=feed))
-        stage.run(_FORGET_SEEN.format(feed=feed))
-        stage.run(_REMEMBER_ABSENT.format(feed=feed, sweep_id=literal(sweep.sweep_id)))
+                stage.run(statement.format(**names))
+        stage.run(_REMEMBER_ABSENT.format(**names))
+    stage.run(_FORGET_SEEN.format(**names))
     state = "held" if held else "complete" if sweep.complete else "incomplete"
     result = SweepResult(
         state=state,
@@ -171,19 +178,30 @@ def _count(stage: Stage, statement: str) -> int:
     return int(stage.run(statement)[0][0])
 
 
-def _begin(stage: Stage, feed: str) -> int:
-    """Begin the memberships of what is seen and was not listed; how many products are new to the feed or back in it."""
-    for statement in _BEGIN:
-        stage.run(statement.format(feed=feed))
-    return _count(stage, "SELECT count(*) FROM began")
+def _already_merged(stage: Stage, sweep_id: str) -> SweepResult | None:
+    """What the sweep came to, if another process merged it, or this one did and was not told that it was committed.
+
+    One sweep that is merged twice must not count as two that miss the same products.
+    """
+    rows = stage.run(f"""
+        SELECT state, listed, pages, new, missing,
+            CASE WHEN state = 'complete' THEN missing - delisted ELSE 0 END, delisted, reason
+        FROM ops.sweeps WHERE sweep_id = {literal(sweep_id)}
+    """)
+    if not rows:
+        raise ValueError(f"there is no sweep {sweep_id}: it was never opened")
+    result = SweepResult(*rows[0])
+    return result if result.state in ("complete", "held") else None
 
 
+# What was delisted after this sweep began is gone, though the sweep may have seen it before
 _BEGIN = (
     """
     INSERT INTO began (product_id, position, is_new)
     SELECT s.product_id, s.position, t.product_id IS NULL
     FROM seen s LEFT JOIN catalog.feed_products t ON t.feed = {feed} AND t.product_id = s.product_id
-    WHERE t.product_id IS NULL OR t.delisted_at IS NOT NULL
+    WHERE t.product_id IS NULL
+        OR t.delisted_at < (SELECT started_at FROM ops.sweeps WHERE sweep_id = {sweep_id})
     """,
     """
     INSERT INTO catalog.feed_products (feed, product_id, position, first_listed_at, last_listed_at)
@@ -211,10 +229,13 @@ _MOVE = """
     WHERE t.feed = {feed} AND t.product_id = s.product_id AND t.position IS DISTINCT FROM s.position
 """
 
+# A miss counts as the first of two only if this sweep began after it: sweeps side by side may share what hid a product
 _FIND_ABSENT = """
     INSERT INTO absent (product_id, missed_before)
     SELECT t.product_id, EXISTS (
-        SELECT FROM ops.missed_memberships m WHERE m.feed = {feed} AND m.product_id = t.product_id
+        SELECT FROM ops.missed_memberships m
+        WHERE m.feed = {feed} AND m.product_id = t.product_id
+            AND m.missed_at < (SELECT started_at FROM ops.sweeps WHERE sweep_id = {sweep_id})
     )
     FROM catalog.feed_products t
     WHERE t.feed = {feed} AND t.delisted_at IS NULL
