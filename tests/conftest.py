@@ -1,11 +1,13 @@
 """What every test may use: a real Postgres, simulated Alibaba.coms over real HTTP, whole deployments of the pipeline.
 
-One embedded server a test session, whoever runs beside; a fresh database a test, copied from a template that was migrated
-once, so that a test pays some 20 ms for its own.
+One embedded server a test session, whoever runs beside; a fresh database a test, copied from a template that was
+migrated once, so that a test pays some 20 ms for its own.
 """
 
+import atexit
 import fcntl
-import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,10 +25,20 @@ TEMPLATE = "dropship_template"
 
 
 @pytest.fixture(scope="session")
-def postgres_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that all workers of this session share; the server stops with the last of them."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "postgres-home"
+def postgres_home(testrun_uid: str) -> Path:
+    """The folder that all workers of this session share; the server stops with the last of them, which removes it.
+
+    Not below pytest's own: run as root, each new session takes away from others the right to enter that one, and with
+    it the server's, which runs as a user of its own.
+    """
+    home = Path(tempfile.gettempdir()) / f"dropship-tests-{testrun_uid[:12]}"
+    atexit.register(_remove_when_stopped, home)  # runs after what stops the server, which is registered later
+    return home
+
+
+def _remove_when_stopped(home: Path) -> None:
+    if not (home / "postgres" / "postmaster.pid").exists():
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +50,8 @@ def server(postgres_home: Path) -> Iterator[Database]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = connection.exec_driver_sql(f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'").scalar()
         if not found:
+            connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")  # a crash of the machine ends the tests anyway
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
             connection.exec_driver_sql("DROP DATABASE IF EXISTS being_migrated")
             connection.exec_driver_sql("CREATE DATABASE being_migrated")
             template = Database(url.set(database="being_migrated").render_as_string(hide_password=False))
@@ -76,11 +90,11 @@ def database(make_database: Callable[..., Database]) -> Database:
 
 @pytest.fixture
 def start_sandbox() -> Iterator[Callable[..., Running]]:
-    """Starts simulated Alibaba.coms, on ports of their own, with the options of `SandboxConfig`."""
+    """Starts simulated Alibaba.coms, on ports of their own, with the options of `SandboxConfig`; their clocks stand."""
     running: list[Running] = []
 
     def start_one(**options: Any) -> Running:
-        running.append(start(SandboxConfig(**{"orders": 0, "products": 60, **options})))
+        running.append(start(SandboxConfig(**{"orders": 0, "products": 60, "clock_speed": 0.0, **options})))
         return running[-1]
 
     yield start_one

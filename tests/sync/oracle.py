@@ -1,4 +1,4 @@
-"""What the tables must hold, worked out from what is true at the simulated Alibaba.com, by code that is not the product's."""
+"""What the tables must hold, worked out from what is true at the simulated Alibaba.com by code of its own."""
 
 from decimal import Decimal
 from typing import Any
@@ -57,8 +57,8 @@ def expected_tables(products: dict[str, dict[str, Any]]) -> dict[str, set[tuple[
             )
             rows["sku_attributes"] |= {
                 (
-                    sku_id, at, product_id, said.get("attr_name_id"), said.get("attr_value_id"), said.get("attr_name_desc"),
-                    said.get("attr_value_desc"), said.get("attr_value_image"),
+                    sku_id, at, product_id, said.get("attr_name_id"), said.get("attr_value_id"),
+                    said.get("attr_name_desc"), said.get("attr_value_desc"), said.get("attr_value_image"),
                 )
                 for at, said in enumerate(sku["sku_attr_list"])
             }  # fmt: skip
@@ -80,14 +80,15 @@ def expected_tables(products: dict[str, dict[str, Any]]) -> dict[str, set[tuple[
             )
             for origin in true["inventory"]
             for level in origin["inventory_list"]
-        }
+        }  # fmt: skip
     return rows
 
 
 SELECTED = {
     "products": (
         "product_id, title, status, category_id, category, supplier, e_company_id, currency, min_order_quantity, "
-        "wholesale_min_order_quantity, wholesale_price, unit_type, handling_time_days, mode_id, detail_url, main_image_url"
+        "wholesale_min_order_quantity, wholesale_price, unit_type, handling_time_days, mode_id, detail_url, "
+        "main_image_url"
     ),
     "product_descriptions": "product_id, html",
     "product_images": "product_id, position, url",

@@ -22,7 +22,7 @@ def delisted(merchant: Deployment) -> int:
     [
         ("empty_listing", FeedState.HELD),
         ("missing_third", FeedState.HELD),
-        ("http_500", FeedState.INCOMPLETE),
+        ("refuse:code=300000", FeedState.INCOMPLETE),
         ("same_page", FeedState.INCOMPLETE),
     ],
 )
