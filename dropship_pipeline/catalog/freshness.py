@@ -15,6 +15,9 @@ MAX_AGES = MappingProxyType(
     }
 )
 
+# Before that, there was no Alibaba.com; and a moment so long ago is still one to every clock and store.
+MAX_AGE = timedelta(days=36_500)
+
 _AGE = re.compile(r"(\d{1,9})\s*([smhdw]?)", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -24,7 +27,7 @@ def parse_age(text: str) -> timedelta:
     match = _AGE.fullmatch(text.strip().lower())
     if match is None or (not match[2] and int(match[1]) != 0):
         raise Problem(f"{text!r} is no age", "Write a number and a unit: 30s, 90m, 24h, 7d or 2w; or 0")
-    try:
-        return timedelta(**{_UNITS[match[2] or "s"]: int(match[1])})
-    except OverflowError:
-        raise Problem(f"{text!r} is longer than any age", "Write a shorter one, such as 7d") from None
+    count, unit = int(match[1]), _UNITS[match[2] or "s"]
+    if count > MAX_AGE / timedelta(**{unit: 1}):
+        raise Problem(f"{text!r} is longer than any age", "Write a shorter one, such as 7d")
+    return timedelta(**{unit: count})

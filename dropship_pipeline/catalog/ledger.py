@@ -38,7 +38,7 @@ class Ledger:
     def refuse(self, product_id: str, at: datetime, code: str, destination: str = "") -> None:
         """Alibaba.com said no, with this code."""
         self.refused += 1
-        self._note(product_id, destination, at, "refused", code, None)
+        self._note(product_id, destination, at, "refused", clean(code), None)
 
     def reject(self, product_id: str, at: datetime, why: Unreadable, body: bytes, destination: str = "") -> None:
         """It was answered, and the answer cannot be read: it is kept with the reason."""
