@@ -30,7 +30,7 @@ _MEANINGS = {
     errno.EACCES: ("is not accessible to this user", _RIGHTS),
     errno.EPERM: ("is not accessible to this user", _RIGHTS),
     errno.EROFS: ("is on a read-only disk", _RIGHTS),
-    errno.ENOENT: ("is missing", "Run `dropship publish` or `dropship sync`: it is made anew"),
+    errno.ENOENT: ("is missing", "Check DROPSHIP_LAKE_URL; what was deleted is made anew by `dropship sync` and `dropship publish`"),
     errno.ENOTDIR: ("lies under something that is no folder", "Move that away, or set DROPSHIP_LAKE_URL"),
     errno.EISDIR: ("is a folder where a file is expected", "Move that away, or set DROPSHIP_LAKE_URL"),
     errno.EIO: ("cannot be read or written: the disk is failing", "See the system's log"),
@@ -54,6 +54,8 @@ class Lake:
             self._root = self.location = str(self._folder)
             return
         self._folder = None
+        if not parts.hostname:
+            raise LakeProblem("The address of the lake names no bucket", "Set DROPSHIP_LAKE_URL to s3://bucket/prefix")
         self.location = f"{parts.scheme}://{parts.hostname or ''}{parts.path}".rstrip("/")
         try:
             self._fs, root = fs.FileSystem.from_uri(url)
