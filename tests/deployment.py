@@ -29,7 +29,7 @@ SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="
 
 @dataclass
 class Deployment:
-    """One merchant's installation: a home, a database, an API to read; driven in this process or by the command line."""
+    """One merchant's installation: a home, a database, an API to read. Driven here, or by the command line."""
 
     home: Path
     database: Database

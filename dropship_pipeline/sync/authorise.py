@@ -60,17 +60,19 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
             "Set ALIBABA_APP_KEY and ALIBABA_APP_SECRET, from the app's page in the console",
         )
     database = open_database(settings)
-    with find_place(settings) as place:
-        gateway = open_gateway(settings, place, database)
-        with Client(gateway) as client:
-            yield Authority(
-                place.app_key,
-                place.account,
-                open_vault(settings, database),
-                client,
-                gateway.tokens,
-                settings.alibaba_authorize_url or AUTHORIZE_URL,
-            )
+    with (
+        find_place(settings) as place,
+        open_gateway(settings, place, database) as gateway,
+        Client(gateway) as client,
+    ):
+        yield Authority(
+            place.app_key,
+            place.account,
+            open_vault(settings, database),
+            client,
+            gateway.tokens,
+            settings.alibaba_authorize_url or AUTHORIZE_URL,
+        )
     database.close()
 
 

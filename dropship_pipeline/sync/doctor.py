@@ -89,8 +89,7 @@ def _write_to(lake: Lake) -> str:
 
 def _ask(settings: Settings, place: Place, database: Database) -> str:
     """One real call: reaches the host, and has the key, the secret, the clock, the token and the dialect checked."""
-    gateway = open_gateway(settings, place, database)
-    with Client(gateway) as client:
+    with open_gateway(settings, place, database) as gateway, Client(gateway) as client:
         page = read_product_page(client.call(page_request(FEEDS[0], 0, 1)).payload)
     whose = "the simulated Alibaba.com, as no app is named" if place.simulated else gateway.host
     return (

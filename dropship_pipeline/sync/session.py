@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -44,18 +44,20 @@ def open_vault(settings: Settings, database: Database) -> AccountVault:
     return AccountVault(database, cipher)
 
 
-def open_gateway(settings: Settings, place: Place, database: Database) -> Gateway:
+@contextmanager
+def open_gateway(settings: Settings, place: Place, database: Database) -> Iterator[Gateway]:
     """The API of `place`, with the shared budget and the account's tokens; those of the environment are taken over."""
     vault = open_vault(settings, database)
     vault.seed(place.account, place.access_token, place.refresh_token)
     app = hashlib.sha256(f"{place.base_url} {place.app_key}".encode()).hexdigest()[:16]
+    budget = PostgresCallBudget(database, app, ceiling=place.calls_per_second)
     gateway = Gateway(
         base_url=place.base_url,
         app_key=place.app_key,
         app_secret=place.app_secret.get_secret_value(),
         dialect=DialectMemory(Dialect(place.dialect.value)),
         tokens=NoTokens(),
-        budget=PostgresCallBudget(database, app, ceiling=place.calls_per_second),
+        budget=budget,
     )
 
     def refresh(pair: TokenPair) -> TokenGrant:
@@ -64,7 +66,8 @@ def open_gateway(settings: Settings, place: Place, database: Database) -> Gatewa
 
     # a refresh is a call of this very gateway, one that needs no token
     gateway.tokens = AccountTokens(vault, place.account, refresh)
-    return gateway
+    with closing(budget):
+        yield gateway
 
 
 @dataclass
@@ -149,7 +152,7 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
             settings=settings,
             place=place,
             database=database,
-            gateway=open_gateway(settings, place, database),
+            gateway=stack.enter_context(open_gateway(settings, place, database)),
             lake=lake,
             run_id=run_id,
             progress=progress,
