@@ -65,19 +65,24 @@ class Batch:
         """The batch without the rows of some products, which become rejected records."""
         bad = pa.array(list(reasons), pa.string())
         is_bad = pc.is_in(self.fetches["product_id"], bad)
-        outcome = self.fetches.schema.get_field_index("outcome")
-        refused = self.fetches.filter(is_bad)
+        named = self.fetches.schema.get_field_index
+        fetches = self.fetches.set_column(
+            named("outcome"), "outcome", pc.if_else(is_bad, "rejected", self.fetches["outcome"])
+        )
+        # no rows of it are in the tables: the next answer is not to be taken for the same again
+        no_hash = pa.scalar(None, pa.int64())
+        fetches = fetches.set_column(
+            named("payload_hash"), "payload_hash", pc.if_else(is_bad, no_hash, fetches["payload_hash"])
+        )
         reject_rows = [
             {"kind": row["kind"], "record_key": row["product_id"], "reason": reasons[row["product_id"]],
              "payload": None, "last_seen_at": row["fetched_at"]}
-            for row in refused.to_pylist()
+            for row in fetches.filter(is_bad).to_pylist()
         ]  # fmt: skip
         return replace(
             self,
             tables={n: rows.filter(pc.invert(pc.is_in(rows["product_id"], bad))) for n, rows in self.tables.items()},
-            fetches=self.fetches.set_column(
-                outcome, "outcome", pc.if_else(is_bad, "rejected", self.fetches["outcome"])
-            ),
+            fetches=fetches,
             rejects=pa.concat_tables([self.rejects, pa.Table.from_pylist(reject_rows, REJECTS_SCHEMA)]),
         )
 
