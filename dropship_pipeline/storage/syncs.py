@@ -17,6 +17,7 @@ from dropship_pipeline.tables.registry import PUBLISHED
 _OPEN = text("""
     INSERT INTO ops.syncs (run_id, started_at, outcome) VALUES (:run_id, clock_timestamp(), 'running')
     ON CONFLICT (run_id) DO UPDATE SET outcome = 'running', ended_at = NULL
+    RETURNING started_at
 """)
 
 _CLOSE = text("""
@@ -80,10 +81,11 @@ class FeedCounts:
     rejected: int
 
 
-def open_sync(database: Database, run_id: str) -> None:
-    """Note that a run has begun, or goes on."""
+def open_sync(database: Database, run_id: str) -> datetime:
+    """Note that a run has begun, or goes on; since when (UTC), by the clock that the tables' times come from."""
     with database.begin() as connection:
-        connection.execute(_OPEN, {"run_id": run_id})
+        started_at: datetime = connection.execute(_OPEN, {"run_id": run_id}).scalar_one()
+        return started_at
 
 
 def close_sync(database: Database, run_id: str, outcome: str, summary: Mapping[str, object]) -> None:

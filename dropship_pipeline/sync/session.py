@@ -1,10 +1,11 @@
 """Opening what the stages of a sync need: the API, Postgres, the lake, the shared budget. Closed in one place too."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 
 from dropship_pipeline.alibaba.client import Client
@@ -82,7 +83,8 @@ class Session:
     run_id: str
     progress: Progress
     summary: SyncSummary
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime
+    _began: float = field(default_factory=time.monotonic)
     _open: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -124,7 +126,7 @@ class Session:
         self._open.close()
         summary = self.summary
         summary.calls = self.calls()
-        summary.seconds = (datetime.now(UTC) - self.started_at).total_seconds()
+        summary.seconds = time.monotonic() - self._began
         summary.feeds_table = [
             FeedRow(row.feed, row.listed, row.new, row.changed, row.delisted, row.rejected, self._state_of(row.feed))
             for row in feed_counts(self.database, self.started_at, [feed.feed for feed in summary.feeds])
@@ -148,6 +150,7 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
         place = stack.enter_context(find_place(settings))
         claim_origin(database, place.origin)
         lake = Lake(settings.lake_url)
+        started_at = open_sync(database, run_id)
         session = Session(
             settings=settings,
             place=place,
@@ -156,13 +159,13 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
             lake=lake,
             run_id=run_id,
             progress=progress,
+            started_at=started_at,
             summary=SyncSummary(
                 run_id,
                 simulated=place.simulated,
                 places={"Tables": f"{database.safe_url}, schema catalog", "Parquet": f"{lake.location}/latest"},
             ),
         )
-        open_sync(database, run_id)
         try:
             yield session
         except BaseException as error:
