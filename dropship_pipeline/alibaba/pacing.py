@@ -9,6 +9,7 @@ import threading
 import time
 from typing import NamedTuple
 
+from dropship_pipeline.alibaba.evidence import ThrottleEvidence
 from dropship_pipeline.alibaba.rate import LEASE_SECONDS, CallBudget, Grant, LocalCallBudget
 
 _PROMPT = 0.001  # slots nearer than this are taken at once: a timer is no more precise
@@ -38,6 +39,7 @@ class Pacer:
         self._generation = 0  # counts throttles: slots of an older generation no longer hold
         self._wanted = 1
         self._hoarded = False  # slots of the last lease went stale
+        self._evidence = ThrottleEvidence(time.monotonic())
 
     def wait_turn(self) -> float:
         """Block until the next slot. Gives the seconds waited."""
@@ -71,7 +73,15 @@ class Pacer:
                 return waited
 
     def throttled(self, wait_seconds: float, sent_at: float) -> None:
-        """The gateway throttled a call sent at `sent_at` (monotonic clock). May take a trip to a store."""
+        """The gateway throttled a call sent at `sent_at` (monotonic clock). May take a trip to a store.
+
+        Slows every process down, unless there is reason to think that the rate is not to blame: see `evidence`. The
+        call itself waits in any case; that is not the pacer's business.
+        """
+        with self._lock:
+            rate = 1.0 / self._spacing if self._spacing else 0.0
+            if not self._evidence.too_fast(time.monotonic(), rate):
+                return
         self._budget.throttled(wait_seconds, sent_at + self._offset)
         with self._lock:
             self._left = 0
@@ -93,6 +103,7 @@ class Pacer:
                 return _Turn(taken=False, seconds=delay - _NEAR / 2, generation=self._generation)
             self._next += self._spacing
             self._left -= 1
+            self._evidence.called()
             return _Turn(taken=True, seconds=delay, generation=self._generation)
 
     def _refill(self) -> None:
@@ -107,7 +118,9 @@ class Pacer:
             asked_at = time.monotonic()
             granted = self._budget.lease(self._wanted)
             with self._lock:
-                self._offset = granted.now - (asked_at + time.monotonic()) / 2
+                now = time.monotonic()
+                self._evidence.measure(now)
+                self._offset = granted.now - (asked_at + now) / 2
                 if generation == self._generation:  # else the lease is of a rate that no longer holds
                     self._adopt(granted)
 

@@ -3,9 +3,9 @@
 `storage` keeps a `RateState` in a row that all processes and machines share; `LocalCallBudget` keeps one in memory for
 commands that have no database. Both use the same functions. How a process spends what it leased is in `pacing`.
 
-The rate follows AIMD with a memory. It doubles every second until the gateway throttles for the first time; that rate
-is `limit_seen`. From then on it returns quickly to just below `limit_seen`, creeps over it slowly (so that a steady
-state has next to no throttles), and once clearly above it, where the limit must have moved, grows quickly again.
+The rate follows AIMD with a memory. It doubles every half second until the gateway throttles for the first time; that
+rate is `limit_seen`. From then on it returns quickly to just below `limit_seen`, creeps over it slowly, so that a
+steady state has next to no throttles, and once clearly above it, where the limit must have moved, grows quickly again.
 It grows only while calls are held back by it: slots that nobody wanted prove nothing.
 """
 
@@ -25,7 +25,7 @@ LONGEST_BAN = 3600.0  # bounds what a nonsensical answer, or a clock set back, c
 FURTHEST_AHEAD = 120.0  # slots further away than this come from a clock that was set back
 
 _SAFE, _STALE = 0.93, 1.02  # shares of limit_seen: below the first grow quickly; above the second it is out of date
-_DOUBLING = 0.7  # growth per second of granted time before any throttle
+_DOUBLING = 1.4  # growth per second of granted time before any throttle: twice the rate in half a second
 _RECOVERY = 0.10  # of limit_seen per second, below _SAFE
 _CREEP_BY_SECOND, _CREEP_BY_CALL = 0.0007, 0.00006  # of limit_seen, between: one probe in 2 minutes, or 1,000 calls
 _REDISCOVERY = 0.10  # growth per second above _STALE

@@ -146,19 +146,21 @@ def test_an_address_that_is_none_is_a_problem_with_a_remedy(url: str) -> None:
         gateway_at(url)
 
 
-def test_a_throttle_holds_up_the_next_call_of_every_thread() -> None:
+def test_a_ban_holds_up_the_next_call_of_every_thread() -> None:
     banned = refusal("ApiCallLimit", "this ban will last 1 seconds")
-    with served(in_turn(banned, ok([]))) as (client, server):
-        first = threading.Thread(target=client.estimate_freight, args=(FREIGHT,))
+    with served(in_turn(*[banned] * 6, ok([]))) as (client, server):
         started = time.monotonic()
-        first.start()
-        while not server.seen:
+        threads = [threading.Thread(target=client.estimate_freight, args=(FREIGHT,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        while len(server.seen) < 6:
             time.sleep(0.01)
         time.sleep(0.2)
         client.estimate_freight(FREIGHT)
         assert time.monotonic() - started > 0.9
-        first.join()
-    assert len(server.seen) == 3
+        for thread in threads:
+            thread.join()
+    assert len(server.seen) == 13
 
 
 def test_the_dialect_is_found_out_once() -> None:

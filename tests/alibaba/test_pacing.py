@@ -35,6 +35,12 @@ class DistantBudget:
             self.state = throttled(self.state, time.monotonic() + self._offset, wait_seconds, sent_at)
 
 
+def ban(pacer: Pacer, seconds: float) -> None:
+    """Throttles as many calls as it takes to be believed."""
+    for _ in range(5):
+        pacer.throttled(seconds, time.monotonic())
+
+
 def turns(pacer: Pacer, count: int) -> float:
     started = time.monotonic()
     for _ in range(count):
@@ -103,7 +109,7 @@ def test_the_budgets_clock_may_be_any_other(offset: float) -> None:
     pacer = Pacer(budget)
     assert turns(pacer, 20) < 1.5
     sent_at = time.monotonic()
-    pacer.throttled(0.5, sent_at)
+    ban(pacer, 0.5)
     ((wait_seconds, told),) = budget.throttles
     assert wait_seconds == 0.5
     assert told - offset == pytest.approx(sent_at, abs=0.05)
@@ -112,10 +118,19 @@ def test_the_budgets_clock_may_be_any_other(offset: float) -> None:
 def test_a_ban_holds_up_whoever_waits() -> None:
     pacer = Pacer(LocalCallBudget(100.0, rate=100.0))
     turns(pacer, 3)
-    pacer.throttled(0.6, time.monotonic())
+    ban(pacer, 0.6)
     started = time.monotonic()
     pacer.wait_turn()
     assert 0.5 < time.monotonic() - started < 1.5
+
+
+def test_a_throttle_that_may_be_an_accident_holds_up_nobody() -> None:
+    budget = DistantBudget(100.0)
+    pacer = Pacer(budget)
+    turns(pacer, 10)
+    pacer.throttled(60.0, time.monotonic())
+    assert turns(pacer, 10) < 1
+    assert budget.throttles == []
 
 
 def test_a_slot_taken_before_a_throttle_is_not_used_after_it() -> None:
@@ -131,7 +146,7 @@ def test_a_slot_taken_before_a_throttle_is_not_used_after_it() -> None:
     thread = threading.Thread(target=wait)
     thread.start()
     time.sleep(0.02)
-    pacer.throttled(1.0, time.monotonic())
+    ban(pacer, 1.0)
     thread.join()
     assert waited[0] > 0.9
 

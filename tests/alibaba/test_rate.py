@@ -1,13 +1,11 @@
 """The call budget's arithmetic, alone and against simulated gateways. No clock and no socket: time is a number here."""
 
-import heapq
 import itertools
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import pytest
+from limited_server import ChangingServer, FixedWindow, Noisy, Server, TokenBucket, run
 
 from dropship_pipeline.alibaba.rate import (
     BURST_SECONDS,
@@ -126,90 +124,6 @@ def test_an_absurd_ban_is_bounded() -> None:
     assert throttled(steady(), NOW, 1e12, sent_at=NOW).blocked_until <= NOW + 3600
 
 
-class Server(Protocol):
-    limit: float
-
-    def admit(self, at: float) -> float | None:
-        """None: let through; else the seconds of ban that it speaks of."""
-
-
-@dataclass
-class TokenBucket:
-    """Saves up a second's worth; over that, refuses, or bans."""
-
-    limit: float
-    ban: float = 0.0
-    saved: float = 0.0
-    since: float = 0.0
-    banned_until: float = 0.0
-
-    def admit(self, at: float) -> float | None:
-        if at < self.banned_until:
-            return self.banned_until - at
-        self.saved = min(max(self.limit, 1.0), self.saved + (at - self.since) * self.limit)
-        self.since = at
-        if self.saved >= 1:
-            self.saved -= 1
-            return None
-        self.banned_until = at + self.ban
-        return self.ban
-
-
-@dataclass
-class FixedWindow:
-    """So many calls in each second of the clock; over that, refuses."""
-
-    limit: float
-    second: int = 0
-    calls: int = 0
-
-    def admit(self, at: float) -> float | None:
-        if int(at) != self.second:
-            self.second, self.calls = int(at), 0
-        self.calls += 1
-        return None if self.calls <= self.limit else 0.0
-
-
-@dataclass
-class Run:
-    used: float
-    throttled: float
-    state: RateState
-
-
-def run(server: Server, ceiling: float, latency: float, seconds: float, steady_after: float) -> Run:
-    """A saturated client against a server; what is measured begins at `steady_after`."""
-    jitter = random.Random(7)
-    state, now, good, bad = RateState.fresh(ceiling), 0.0, 0, 0
-    under_way: list[tuple[float, float, float]] = []  # when the refusal arrives, when the call was sent, the ban
-    while now < seconds:
-        state, window = grant(state, now, 1_000_000)
-        for number in range(window.calls):
-            sent = max(window.start + number * window.spacing, now)
-            now, state, slowed = _hear(under_way, sent, now, state)
-            if slowed:
-                break
-            ban = server.admit(sent + latency / 2 * jitter.uniform(0.8, 1.2))
-            if ban is not None:
-                heapq.heappush(under_way, (sent + latency, sent, ban))
-            if sent > steady_after:
-                good, bad = good + (ban is None), bad + (ban is not None)
-            now = sent
-    return Run(good / (seconds - steady_after) / server.limit, bad / max(good + bad, 1), state)
-
-
-def _hear(
-    under_way: list[tuple[float, float, float]], until: float, now: float, state: RateState
-) -> tuple[float, RateState, bool]:
-    slowed = False
-    while under_way and under_way[0][0] <= until:
-        arrived, sent, ban = heapq.heappop(under_way)
-        now = max(now, arrived)
-        state = throttled(state, now, ban, sent)
-        slowed = True
-    return now, state, slowed
-
-
 SERVERS: dict[str, Callable[[float], Server]] = {
     "bucket": TokenBucket,
     "bucket that bans": lambda limit: TokenBucket(limit, ban=1.0),
@@ -241,22 +155,21 @@ def test_under_a_ceiling_below_the_limit_there_are_no_throttles_at_all() -> None
     assert settled.used == pytest.approx(0.5, rel=0.02)
 
 
-class ChangingServer(TokenBucket):
-    """Lets through a hundred calls a second, but twenty from the hundredth second to the two-hundred-and-tenth."""
-
-    def admit(self, at: float) -> float | None:
-        self.limit = 20.0 if 100 < at < 210 else 100.0
-        return super().admit(at)
-
-
 def test_a_limit_that_falls_is_followed() -> None:
-    fallen = run(ChangingServer(100.0), 500.0, 0.05, 200, 130)
+    fallen = run(ChangingServer(100.0), 500.0, 0.05, 300, 220)
     assert fallen.used == pytest.approx(1.0, rel=0.1)
     assert fallen.throttled < 0.01
 
 
 def test_a_limit_that_rises_again_is_found_again() -> None:
-    assert run(ChangingServer(100.0), 500.0, 0.05, 600, 540).used > 0.9
+    assert run(ChangingServer(100.0), 500.0, 0.05, 700, 640).used > 0.9
+
+
+@pytest.mark.parametrize("ban", [0.0, 1.0])
+@pytest.mark.parametrize("share", [0.01, 0.05])
+def test_throttles_that_have_nothing_to_do_with_the_rate_do_not_bring_it_down(share: float, ban: float) -> None:
+    assert run(Noisy(50.0, share, ban), 50.0, 0.1, 30, 0).used > 0.8
+    assert run(Noisy(50.0, share, ban), 50.0, 0.1, 600, 30).used > 0.15
 
 
 def test_a_local_budget_is_safe_to_share_and_gives_each_slot_once() -> None:
