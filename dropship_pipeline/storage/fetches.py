@@ -34,6 +34,7 @@ class Due:
 class QuoteDue:
     """A product that is to be quoted, with what its stock and the last quote say about how (guide §6).
 
+    `min_order_quantity`: where the description does not state it, where the product's price ladder begins.
     `origins`: countries that it is stocked in, those with units to sell first, then the better stocked ones.
     `last_dispatch` and `last_quantity` are what the quote in the tables was asked for; None if there is none.
     """
@@ -160,7 +161,12 @@ def _candidates(feeds: Sequence[str] | None, product_ids: Sequence[str] | None) 
 
 
 _QUOTES = text("""
-    SELECT p.product_id, p.min_order_quantity, p.wholesale_min_order_quantity,
+    SELECT p.product_id,
+        coalesce(
+            p.min_order_quantity,
+            (SELECT min(t.min_quantity) FROM catalog.price_tiers t WHERE t.product_id = p.product_id)
+        ),
+        p.wholesale_min_order_quantity,
         ARRAY(
             SELECT l.shipping_from FROM catalog.inventory_levels l WHERE l.product_id = p.product_id
             GROUP BY l.shipping_from
