@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from merge_rows import Goods, ask, at, descriptions, ledger, tell
 
 from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.locks import Lock, take
 from dropship_pipeline.storage.memberships import (
     SweepResult,
     finished_sweep,
@@ -278,18 +280,31 @@ def test_a_sweep_that_nobody_opened_is_a_mistake(database: Database) -> None:
     assert members(database) == []
 
 
+def test_a_sweep_waits_for_whoever_decides_what_is_on_offer(database: Database) -> None:
+    """Two feeds that drop a product at the same moment must each see what the other did: so must a description."""
+    done = threading.Event()
+
+    def sweep_it() -> None:
+        sweep(database, ["A"])
+        done.set()
+
+    thread = threading.Thread(target=sweep_it)
+    with database.begin() as connection:
+        connection.exec_driver_sql(take(Lock.OFFER))
+        thread.start()
+        assert not done.wait(0.5)
+    assert done.wait(10)
+    thread.join()
+
+
 def test_feeds_that_drop_a_product_at_the_same_moment_still_delist_it(database: Database) -> None:
-    """Each sees the other's membership end: they go one after the other."""
     describe(database, *(Goods(f"P{number}") for number in range(20)))
     feeds = [FEED, OTHER, "local_mx", "cross_border"]
     for feed in feeds:
         sweep(database, [f"P{number}" for number in range(20)], feed)
         sweep(database, [], feed)
-    threads = [threading.Thread(target=sweep, args=(database, [], feed)) for feed in feeds]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(feeds)) as pool:
+        list(pool.map(lambda feed: sweep(database, [], feed), feeds))
     assert len(delisted(database)) == 20
 
 
