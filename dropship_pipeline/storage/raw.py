@@ -38,6 +38,8 @@ _COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
 SCHEMA = pa.schema([pa.field(name, kind, null, {"comment": comment}) for name, kind, null, comment in _COLUMNS])
 _STATISTICS = ["key", "received_at"]  # bodies have none worth keeping
 _ANSWER = ["key", "request", "received_at", "status", "body", "code"]
+_ANSWER_SCHEMA = pa.schema([SCHEMA.field(name) for name in _ANSWER])
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError)  # what damage makes of the reader
 _SAID = {b"run_id", b"sweep_id"}
 _REPEATED = ["code", "run_id", "sweep_id"]
 
@@ -136,13 +138,15 @@ def read_raw(lake: Lake, path: str) -> list[RawAnswer]:
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         table = file.read(columns=_ANSWER).select(_ANSWER)
+        if not table.schema.equals(_ANSWER_SCHEMA):
+            raise pa.ArrowInvalid("its columns are not those of a raw file")
         table = table.set_column(2, "received_at", table["received_at"].cast(pa.int64()))
         rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
         return [
             RawAnswer(key, request, _EPOCH + timedelta(microseconds=at), status, body, code)
             for key, request, at, status, body, code in rows
         ]
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except _UNREADABLE as error:
         aside = path + TORN
         lake.rename(path, aside)
         reason = str(error).split("\n", 1)[0]
@@ -223,7 +227,7 @@ def _introduce(lake: Lake, path: str) -> RawFile:
     kind = path.split("/")[1]
     try:
         footer = pq.read_metadata(pa.BufferReader(lake.read(path)))
-    except (pa.ArrowException, OSError):
+    except _UNREADABLE:
         return RawFile(path, kind, run_id="", answers=0)
     said = {name.decode(): value.decode() for name, value in (footer.metadata or {}).items() if name in _SAID}
     return RawFile(path, kind, said.get("run_id", ""), footer.num_rows, said.get("sweep_id"))

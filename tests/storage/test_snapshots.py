@@ -1,0 +1,324 @@
+"""Publishing: Parquet equals Postgres row for row, a snapshot is all or nothing, and readers are left in peace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dropship_pipeline.storage import snapshots
+from dropship_pipeline.storage.database import Database, DatabaseDown, DatabaseProblem
+from dropship_pipeline.storage.lake import Lake, LakeProblem
+from dropship_pipeline.storage.snapshots import latest_snapshot, publish
+from dropship_pipeline.tables.arrow import arrow_schema
+from dropship_pipeline.tables.catalog import PRICE_TIERS, PRODUCTS
+from dropship_pipeline.tables.model import Table
+from dropship_pipeline.tables.registry import PUBLISHED
+
+MANY = 100_000
+
+# a value of each type from the row's number; text that sorts unlike the numbers, and is not ASCII alone
+_VALUES = {
+    pa.string(): "'ä\t''\n' || mod(n * 7919, 1000003)",
+    pa.int32(): "(n - 50)::int",
+    pa.int64(): "n * 1000000007",
+    pa.decimal128(18, 4): "(n - 50) * 12345678.1234",
+    pa.timestamp("us", tz="UTC"): "timestamptz '2026-03-29 00:59:59.999999+00' + n * interval '1 hour'",
+}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def fill(database: Database, table: Table, rows: int) -> None:
+    """Rows of every type; every third value that may be NULL is."""
+    values = []
+    for place, field in enumerate(arrow_schema(table)):
+        value = _VALUES[field.type]
+        values.append(f"CASE WHEN mod(n + {place}, 3) > 0 THEN {value} END" if field.nullable else value)
+    numbers = f"generate_series(1::bigint, {rows}) n"
+    with database.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO {table.full_name} SELECT {', '.join(values)} FROM {numbers}")
+
+
+def in_postgres(database: Database, table: Table) -> list[tuple[Any, ...]]:
+    columns, order = ", ".join(table.column_names), ", ".join(table.key) or "observed_at"
+    with database.begin() as connection:
+        found = connection.exec_driver_sql(f"SELECT {columns} FROM {table.full_name} ORDER BY {order}")
+        return [tuple(row) for row in found]
+
+
+def recorded(database: Database) -> list[str]:
+    with database.begin() as connection:
+        return list(connection.exec_driver_sql("SELECT snapshot FROM ops.snapshots ORDER BY snapshot").scalars())
+
+
+def in_parquet(path: Path, table: Table) -> list[tuple[Any, ...]]:
+    columns = pq.ParquetFile(path / table.schema / f"{table.name}.parquet").read().to_pydict()
+    return list(zip(*columns.values(), strict=True))
+
+
+def names(lake: Lake) -> list[str]:
+    return [Path(folder).name for folder in lake.folders("snapshots")]
+
+
+def hidden(lake: Lake) -> list[str]:
+    return [path.name for path in Path(lake.location).rglob(".*")]
+
+
+def test_parquet_and_postgres_hold_the_same_rows_in_the_order_of_the_key(database: Database, lake: Lake) -> None:
+    for table in PUBLISHED:
+        fill(database, table, 100)
+    snapshot = publish(database, lake, "run", keep=7)
+    assert snapshot.row_counts == {table.full_name: 100 for table in PUBLISHED}
+    for table in PUBLISHED:
+        rows = in_parquet(Path(snapshot.path), table)
+        assert rows == in_postgres(database, table)
+        assert any(None in row for row in rows) == any(column.nullable for column in table.columns)
+
+
+def test_money_stays_exact_at_its_limits(database: Database, lake: Lake) -> None:
+    most = Decimal("99999999999999.9999")
+    prices = [most, -most, Decimal("0.0001"), Decimal("0.0000"), None]
+    with database.begin() as connection:
+        for number, price in enumerate(prices):
+            connection.exec_driver_sql(
+                "INSERT INTO catalog.price_tiers VALUES ('1', %s, '1', NULL, %s, 'USD')", (number, price)
+            )
+    rows = in_parquet(Path(publish(database, lake, "run", keep=7).path), PRICE_TIERS)
+    assert [row[4] for row in rows] == prices
+
+
+def test_a_file_has_the_tables_own_types_and_explains_itself(database: Database, lake: Lake) -> None:
+    snapshot = publish(database, lake, "run", keep=7)
+    for table in PUBLISHED:
+        schema = pq.read_schema(Path(snapshot.path) / table.schema / f"{table.name}.parquet")
+        assert schema.equals(arrow_schema(table), check_metadata=False)
+        for column in table.columns:
+            assert (schema.field(column.name).metadata or {})[b"comment"].decode() == column.comment
+        assert (schema.metadata or {})[b"comment"].decode() == table.comment
+
+
+def test_plain_tools_follow_the_pointer(database: Database, lake: Lake) -> None:
+    fill(database, PRODUCTS, 3)
+    snapshot = publish(database, lake, "run", keep=7)
+    latest = Path(lake.location) / "latest"
+    assert len(pd.read_parquet(latest / "catalog" / "products.parquet")) == 3
+    said = json.loads((Path(lake.location) / "latest.json").read_text())
+    assert str(Path(lake.location) / said["path"]) == snapshot.path == latest_snapshot(lake)
+    assert said["row_counts"] == snapshot.row_counts
+    assert datetime.fromisoformat(said["taken_at"]).tzinfo is not None
+
+
+def test_nothing_was_published_to_an_empty_lake(lake: Lake) -> None:
+    assert latest_snapshot(lake) is None
+
+
+def test_a_snapshot_shows_one_moment_of_all_tables(database: Database, lake: Lake) -> None:
+    """Rows come in pairs, in two tables, while snapshots are taken: no snapshot has half a pair."""
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 1
+        while not stop.is_set():
+            with database.begin() as connection:
+                connection.exec_driver_sql(f"INSERT INTO catalog.product_descriptions VALUES ('{number}', 'x')")
+                connection.exec_driver_sql(f"INSERT INTO catalog.product_images VALUES ('{number}', 0, 'x')")
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    taken = [publish(database, lake, "run", keep=7).row_counts for _ in range(5)]
+    stop.set()
+    writer.join()
+    counts = [counts["catalog.product_images"] for counts in taken]
+    assert counts == [counts["catalog.product_descriptions"] for counts in taken]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_the_last_ones_are_kept_and_the_ledger_says_so(database: Database, lake: Lake) -> None:
+    published = [Path(publish(database, lake, f"run-{number}", keep=3).path).name for number in range(5)]
+    assert names(lake) == published[-3:]
+    assert latest_snapshot(lake) == lake.at(f"snapshots/{published[-1]}")
+    with database.begin() as connection:
+        rows = connection.exec_driver_sql("SELECT snapshot, run_id, row_counts FROM ops.snapshots ORDER BY 1").all()
+    assert [row.snapshot for row in rows] == published[-3:]
+    assert [row.run_id for row in rows] == ["run-2", "run-3", "run-4"]
+    assert rows[0].row_counts == {table.full_name: 0 for table in PUBLISHED}
+
+
+def test_names_sort_by_time_even_when_the_clock_was_set_back(database: Database, lake: Lake) -> None:
+    publish(database, lake, "run", keep=7)
+    (first,) = names(lake)
+    ahead = datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC).strftime(snapshots._NAME)
+    (Path(lake.location) / "snapshots" / first).rename(Path(lake.location) / "snapshots" / ahead)
+    publish(database, lake, "run", keep=7)
+    assert names(lake) == [ahead, "2100-01-01T00-00-00Z"]
+    publish(database, lake, "run", keep=1)
+    assert latest_snapshot(lake) == lake.at("snapshots/2100-01-01T00-00-01Z")
+
+
+def test_whoever_reads_an_old_snapshot_is_not_disturbed(database: Database, lake: Lake) -> None:
+    fill(database, PRODUCTS, 10)
+    with pq.ParquetFile(Path(publish(database, lake, "run", keep=1).path) / "catalog" / "products.parquet") as reader:
+        publish(database, lake, "run", keep=1)
+        assert reader.read().num_rows == 10
+
+
+def test_something_else_among_the_snapshots_is_left_alone(database: Database, lake: Lake) -> None:
+    lake.write("snapshots/for the audit/notes.txt", b"keep")
+    for _ in range(3):
+        publish(database, lake, "run", keep=1)
+    assert lake.exists("snapshots/for the audit/notes.txt")
+
+
+def _killed_publish(database: Database, lake: Lake, seconds: float) -> None:
+    code = (
+        "import sys; from dropship_pipeline.storage.database import Database\n"
+        "from dropship_pipeline.storage.lake import Lake; from dropship_pipeline.storage.snapshots import publish\n"
+        "print('go', flush=True); publish(Database(sys.argv[1]), Lake(sys.argv[2]), 'killed', keep=2)"
+    )
+    arguments = [sys.executable, "-c", code, database.libpq_url, lake.location]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_publish_killed_at_any_moment_leaves_a_whole_newest_snapshot(database: Database, lake: Lake) -> None:
+    fill(database, PRICE_TIERS, MANY)
+    began = time.monotonic()
+    publish(database, lake, "before", keep=2)
+    took = time.monotonic() - began
+    for step in range(6):
+        _killed_publish(database, lake, took * (0.2 + step * 0.2))
+        latest = latest_snapshot(lake)
+        assert latest is not None
+        assert pq.ParquetFile(Path(latest) / "catalog" / "price_tiers.parquet").metadata.num_rows == MANY
+        for name in names(lake):
+            assert len(list((Path(lake.location) / "snapshots" / name / "catalog").glob("*.parquet"))) == len(PUBLISHED)
+    publish(database, lake, "after", keep=2)
+    assert hidden(lake) == []
+    assert len(names(lake)) == 2
+    assert recorded(database) == names(lake)
+
+
+def test_a_publish_that_was_not_recorded_is_recorded_by_the_next(database: Database, lake: Lake) -> None:
+    publish(database, lake, "first", keep=7)
+    with database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM ops.snapshots")
+        connection.exec_driver_sql("INSERT INTO ops.snapshots VALUES ('2001-01-01T00-00-00Z', 'gone', now(), '{}')")
+    publish(database, lake, "second", keep=7)
+    with database.begin() as connection:
+        found = connection.exec_driver_sql("SELECT snapshot, run_id FROM ops.snapshots ORDER BY snapshot").all()
+    assert [tuple(row) for row in found] == list(zip(names(lake), ["first", "second"], strict=True))
+
+
+def test_two_publishes_at_once_make_two_snapshots(database: Database, lake: Lake) -> None:
+    fill(database, PRICE_TIERS, MANY // 10)
+    made: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(publish(Database(database.libpq_url), lake, "run", keep=7).path))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [lake.at(f"snapshots/{name}") for name in names(lake)]
+    assert latest_snapshot(lake) == max(made)
+    assert len(made) == 3
+
+
+def test_a_disk_that_is_full_leaves_the_newest_snapshot_and_no_rest(database: Database, lake: Lake) -> None:
+    publish(database, lake, "before", keep=7)
+    before = latest_snapshot(lake)
+    fill(database, PRICE_TIERS, MANY)
+    code = (
+        "import resource, sys; from dropship_pipeline.storage.database import Database\n"
+        "from dropship_pipeline.storage.lake import Lake; from dropship_pipeline.storage.snapshots import publish\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "publish(Database(sys.argv[1]), Lake(sys.argv[2]), 'full', keep=7)"
+    )
+    arguments = [sys.executable, "-c", code, database.libpq_url, lake.location]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert "LakeProblem" in ended.stderr
+    assert "catalog/price_tiers.parquet does not fit" in ended.stderr
+    assert latest_snapshot(lake) == before
+    assert len(names(lake)) == 1
+    assert hidden(lake) == []
+
+
+def test_a_database_that_breaks_in_the_middle_is_named_and_leaves_no_rest(
+    database: Database, server: Database, lake: Lake
+) -> None:
+    fill(database, PRICE_TIERS, 2 * MANY)
+    before = publish(database, lake, "before", keep=7).path
+
+    def kill_the_reader() -> None:
+        while True:
+            with server.autocommit() as connection:
+                if connection.exec_driver_sql(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE '%%price_tiers ORDER%%' "
+                    "AND pid <> pg_backend_pid() AND state = 'active'"
+                ).first():
+                    return
+
+    killer = threading.Thread(target=kill_the_reader)
+    killer.start()
+    with pytest.raises(DatabaseDown, match="DROPSHIP_DATABASE_URL"):
+        publish(database, lake, "run", keep=7)
+    killer.join()
+    assert latest_snapshot(lake) == before
+    assert len(names(lake)) == 1
+    assert hidden(lake) == []
+
+
+def test_a_table_altered_by_hand_is_named(database: Database, lake: Lake) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE catalog.skus DROP COLUMN unit")
+    with pytest.raises(DatabaseProblem, match=r"lacks a column .*unit.*dropship db upgrade"):
+        publish(database, lake, "run", keep=7)
+    assert names(lake) == hidden(lake) == []
+
+
+def test_a_folder_in_the_place_of_the_pointer_is_named(database: Database, lake: Lake) -> None:
+    lake.write("latest/mine.txt", b"1")
+    with pytest.raises(LakeProblem, match="latest is a folder where"):
+        publish(database, lake, "run", keep=7)
+    assert lake.exists("latest/mine.txt")
+
+
+def test_memory_does_not_grow_with_the_tables(database: Database, tmp_path: Path) -> None:
+    """Peak memory of a publish of 40 MB of descriptions, and of 240 MB: a batch is the same in both."""
+    code = (
+        "import resource, sys; from dropship_pipeline.storage.database import Database\n"
+        "from dropship_pipeline.storage.lake import Lake; from dropship_pipeline.storage.snapshots import publish\n"
+        "publish(Database(sys.argv[1]), Lake(sys.argv[2]), 'run', keep=1)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+
+    def peak(first: int, last: int) -> int:
+        with database.begin() as connection:
+            rows = "SELECT n, repeat('x', 4000) || n FROM generate_series(%s, %s) n"
+            connection.exec_driver_sql(f"INSERT INTO catalog.product_descriptions {rows}", (first, last))
+        arguments = [sys.executable, "-c", code, database.libpq_url, str(tmp_path / "lake")]
+        return int(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+
+    little = peak(1, MANY // 10)
+    assert peak(MANY // 10 + 1, 6 * MANY // 10) - little < 60
