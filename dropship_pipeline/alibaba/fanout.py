@@ -135,6 +135,7 @@ class _Run(Generic[T]):
         self._changed = threading.Condition()
         self._waiting: deque[Flow[T]] = deque()
         self._ended: list[T] = []
+        self._wanted = 0  # so many results wake the caller up: to wake it for each would cost as much as the call
         self._outstanding = 0  # handed in and not handed over
         self._error: BaseException | None = None
         self._workers: set[asyncio.Task[None]] = set()  # at work: each takes itself out, last thing that it does
@@ -175,10 +176,9 @@ class _Run(Generic[T]):
 
     def _take(self, more: bool) -> tuple[list[T], BaseException | None]:
         """Wait for a batch, or for the error that ended the run; there may be results to hand over before it."""
-        wanted = self._enough if more else self._outstanding
-        wanted = min(wanted, self._size)
         with self._changed:
-            self._changed.wait_for(lambda: len(self._ended) >= wanted or self._error is not None)
+            self._wanted = self._enough if more else self._outstanding
+            self._changed.wait_for(lambda: len(self._ended) >= self._wanted or self._error is not None)
             batch, self._ended = self._ended, []
             return batch, self._error
 
@@ -197,7 +197,8 @@ class _Run(Generic[T]):
                     flow.close()
                 with self._changed:
                     self._ended.append(result)
-                    self._changed.notify()
+                    if len(self._ended) >= self._wanted:
+                        self._changed.notify()
         except asyncio.CancelledError:
             self._fail(RuntimeError("FanOut was left while calls were under way"))
         except BaseException as error:  # noqa: BLE001 - of whatever kind, it is raised in the caller's thread
