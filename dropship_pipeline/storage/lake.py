@@ -30,7 +30,7 @@ _MEANINGS = {
     errno.EACCES: ("is not accessible to this user", _RIGHTS),
     errno.EPERM: ("is not accessible to this user", _RIGHTS),
     errno.EROFS: ("is on a read-only disk", _RIGHTS),
-    errno.ENOENT: ("is missing", "Check DROPSHIP_LAKE_URL; what was deleted is made anew by `dropship sync` and `dropship publish`"),
+    errno.ENOENT: ("is missing", "Check DROPSHIP_LAKE_URL; `dropship sync` makes anew what was deleted"),
     errno.ENOTDIR: ("lies under something that is no folder", "Move that away, or set DROPSHIP_LAKE_URL"),
     errno.EISDIR: ("is a folder where a file is expected", "Move that away, or set DROPSHIP_LAKE_URL"),
     errno.EIO: ("cannot be read or written: the disk is failing", "See the system's log"),
