@@ -4,16 +4,14 @@ No proof of success is enough by itself: `code` "0" stands above refused results
 payload's fields mean is in `products` and `orders`.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import orjson
-
 from dropship_pipeline.alibaba.errors import CODES, ApiError, Family, api_error
 from dropship_pipeline.alibaba.operations import Envelope, Operation
+from dropship_pipeline.alibaba.values import decoded
 
 _SUCCESS_CODES = frozenset({"", "0", "00", "200", "null", "success", "SUCCESS"})
 _BAN = re.compile(r"last\s+(\d{1,9})\s*second", re.IGNORECASE)
@@ -38,7 +36,10 @@ def unwrap(operation: Operation, body: bytes) -> object:
 
 def read_answer(operation: Operation, status: int, body: bytes, retry_after: str | None = None) -> Success:
     """Like `unwrap`, with the HTTP status and the Retry-After header taken into account."""
-    document = _decoded(body)
+    try:
+        document = decoded(body)
+    except ValueError:
+        document = None
     if not isinstance(document, dict):
         error: ApiError | None = _not_an_answer(operation, status, body)
     else:
@@ -65,18 +66,6 @@ def retry_after_seconds(header: str | None) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-def _decoded(body: bytes) -> object:
-    """The document; None if it is no JSON. Half a surrogate pair, or a byte that is no UTF-8, does not make it none."""
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        pass
-    try:
-        return json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
 
 
 def _not_an_answer(operation: Operation, status: int, body: bytes) -> ApiError:

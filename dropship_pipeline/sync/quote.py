@@ -16,8 +16,9 @@ from dropship_pipeline.alibaba.operations import OPERATIONS
 from dropship_pipeline.alibaba.outcomes import Answered, Failed, Flow, Outcome
 from dropship_pipeline.alibaba.protocol import Answer
 from dropship_pipeline.alibaba.requests import EstimateFreight
+from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.destinations import Destination
-from dropship_pipeline.catalog.dispatch import QuoteResult, QuoteTarget, quote_flow, quote_target
+from dropship_pipeline.catalog.dispatch import UNREADABLE, QuoteResult, QuoteTarget, quote_flow, quote_target
 from dropship_pipeline.catalog.freight import FreightRows
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.catalog.ledger import Ledger
@@ -108,6 +109,11 @@ def _settle(session: Session, batch: Iterable[_Quoted], raw_file: RawFile, count
         result, destination = quoted.result, str(quoted.destination)
         if result.answered_at is None:
             continue
+        if not result.options and result.refusals[-1].code == UNREADABLE:
+            # an answer that nobody can read is no refusal: the quotes of before stand
+            why = Unreadable(UNREADABLE, result.refusals[-1].message)
+            ledger.reject(quoted.product_id, result.answered_at, why, _body(quoted.outcomes[-1]), destination)
+            continue
         rows.add(
             quoted.product_id,
             quoted.destination.country,
@@ -125,6 +131,10 @@ def _settle(session: Session, batch: Iterable[_Quoted], raw_file: RawFile, count
             ledger.refuse(quoted.product_id, result.answered_at, result.refusals[-1].code, destination)
     counter.add(fallbacks=fallbacks)
     counter.merged(session.merger.merge_freight(rows.tables(), ledger.fetches(), ledger.rejects(), [raw_file]), ledger)
+
+
+def _body(outcome: Outcome) -> bytes:
+    return outcome.answer.body if isinstance(outcome, Answered) else outcome.answer_body or b""
 
 
 def _recover(session: Session, counter: Counter) -> None:
