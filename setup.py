@@ -5,7 +5,7 @@ from setuptools import find_packages, setup
 setup(
     name="dropship_pipeline",
     version="0.1.0",
-    description="Keeps a merchant's copy of the Alibaba.com dropshipping catalogue true, in Postgres and Parquet, run by Dagster.",
+    description="Keeps a merchant's copy of the Alibaba.com dropshipping catalogue true, in Postgres and Parquet",
     packages=find_packages(include=["dropship_pipeline", "dropship_pipeline.*"]),
     package_data={"dropship_pipeline": ["py.typed", "storage/migrations/**/*", "sandbox/data/*"]},
     include_package_data=True,
