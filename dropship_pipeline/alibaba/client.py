@@ -1,21 +1,16 @@
 """`Client`: one method for each endpoint, over pooled connections of `requests`. For single calls: tokens, orders, the
 command line. Many reads at once are for `fanout`.
 
-The flow of a call is in `protocol`; here bytes are carried and time is slept.
+How a call is carried is in `transport_requests`; what its answer's fields mean is in the modules of typed answers.
 """
 
-import time
-from collections.abc import Generator, Sequence
-from datetime import UTC, datetime
-
-import requests
-import urllib3
+from collections.abc import Sequence
 
 from dropship_pipeline.alibaba import fulfilment, orders, products
 from dropship_pipeline.alibaba.batches import BatchAnswer, read_batch
 from dropship_pipeline.alibaba.errors import Refused
 from dropship_pipeline.alibaba.freight import FreightOption, read_freight_options
-from dropship_pipeline.alibaba.gateway import Gateway, HttpRequest
+from dropship_pipeline.alibaba.gateway import Gateway
 from dropship_pipeline.alibaba.inventory import Inventory, read_inventory
 from dropship_pipeline.alibaba.order_requests import (
     CalculateOrderFreight,
@@ -24,21 +19,7 @@ from dropship_pipeline.alibaba.order_requests import (
     OfOrder,
     PayOrders,
 )
-from dropship_pipeline.alibaba.protocol import (
-    Answer,
-    Fault,
-    GiveUpToken,
-    HttpAnswer,
-    NeedToken,
-    RenewToken,
-    ReportThrottle,
-    Send,
-    Step,
-    StepResult,
-    TakeTurn,
-    Wait,
-    call,
-)
+from dropship_pipeline.alibaba.protocol import Answer
 from dropship_pipeline.alibaba.requests import (
     BatchRead,
     CreateToken,
@@ -52,9 +33,7 @@ from dropship_pipeline.alibaba.requests import (
     SendProductEvents,
 )
 from dropship_pipeline.alibaba.tokens import TokenGrant, TokenPair, read_token_grant
-from dropship_pipeline.alibaba.transport import FORM, HEADERS, words_about
-
-_CHUNK = 1 << 16
+from dropship_pipeline.alibaba.transport_requests import BlockingCalls
 
 
 class Client:
@@ -62,7 +41,7 @@ class Client:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._transport = _Transport(gateway)
+        self._calls = BlockingCalls(gateway)
 
     def __repr__(self) -> str:
         return f"Client({self._gateway!r})"
@@ -75,11 +54,11 @@ class Client:
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._transport.close()
+        self._calls.close()
 
     def call(self, request: Request) -> Answer:
         """Send any request and wait for its answer."""
-        return _drive(call(request, self._gateway), self._gateway, self._transport)
+        return self._calls.answer(request)
 
     def create_token(self, code: str, uuid: str | None = None) -> TokenGrant:
         """Exchange an authorisation code (guide §1)."""
@@ -173,97 +152,3 @@ class Client:
     def track_order(self, trade_id: str) -> tuple[fulfilment.Tracking, ...]:
         """Where an order's parcels have been (guide §12)."""
         return fulfilment.read_tracking(self.call(OfOrder.tracking(trade_id)).payload)
-
-
-def _drive(flow: Generator[Step, StepResult, Answer], gateway: Gateway, transport: "_Transport") -> Answer:
-    """Do what the flow asks for until it returns."""
-    try:
-        step = next(flow)
-        while True:
-            step = flow.send(_do(step, gateway, transport))
-    except StopIteration as stop:
-        answer: Answer = stop.value
-        return answer
-    finally:
-        flow.close()
-
-
-def _do(step: Step, gateway: Gateway, transport: "_Transport") -> StepResult:
-    match step:
-        case Send(request):
-            return transport.send(request)
-        case TakeTurn():
-            gateway.tally.waited(gateway.pacer.wait_turn())
-        case NeedToken():
-            return gateway.tokens.access_token()
-        case Wait(seconds):
-            time.sleep(seconds)
-        case RenewToken(stale):
-            return gateway.tokens.renew(stale)
-        case GiveUpToken(refused, reason):
-            gateway.tokens.give_up(refused, reason)
-        case ReportThrottle(wait_seconds, sent_at):
-            gateway.pacer.throttled(wait_seconds, sent_at)
-    return None
-
-
-class _Transport:
-    """Carries a signed request there and the whole answer back."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._timeouts = gateway.timeouts
-        self._session = requests.Session()
-        self._session.headers.update(HEADERS)
-        # A proxy is for the way out; and no entry of a .netrc file is ever to be added to a signed request.
-        self._session.trust_env = not gateway.on_this_machine
-        self._session.auth = lambda prepared: prepared
-
-    def close(self) -> None:
-        self._session.close()
-
-    def send(self, request: HttpRequest) -> HttpAnswer | Fault:
-        started = time.monotonic()
-        try:
-            return self._exchange(request, started)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            took = time.monotonic() - started
-            code, never_sent = _kind_of(error)
-            return Fault(code, words_about(error), never_sent, took)
-
-    def _exchange(self, request: HttpRequest, started: float) -> HttpAnswer:
-        response = self._session.request(
-            request.method,
-            request.url,
-            data=request.form,
-            headers={"Content-Type": FORM} if request.form is not None else None,
-            timeout=(self._timeouts.connect, self._timeouts.answer),
-            allow_redirects=False,  # a signed request goes nowhere else
-            stream=True,
-        )
-        with response:
-            body = bytearray()
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                body += chunk
-                if time.monotonic() - started > self._timeouts.connect + self._timeouts.answer:
-                    raise requests.ReadTimeout
-            received = time.monotonic()
-            return HttpAnswer(
-                response.status_code,
-                bytes(body),
-                response.headers.get("Retry-After"),
-                datetime.now(UTC),
-                started,
-                received - started,
-            )
-
-
-def _kind_of(error: Exception) -> tuple[str, bool]:
-    """Our code for a fault of `requests`, and whether the request certainly never left."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
-        return "ConnectionFailed", True
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return "Timeout", False
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return "ConnectionFailed", True
-    return "ConnectionLost", False

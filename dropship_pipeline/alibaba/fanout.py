@@ -6,34 +6,15 @@ flow of a call is in `protocol`; which request follows which outcome is the call
 
 import asyncio
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-import aiohttp
-from yarl import URL
-
-from dropship_pipeline.alibaba.errors import ApiError, Outage, Refused
-from dropship_pipeline.alibaba.gateway import Gateway, HttpRequest
-from dropship_pipeline.alibaba.outcomes import Answered, Failed, Flow, Outcome, single
-from dropship_pipeline.alibaba.protocol import (
-    Fault,
-    GiveUpToken,
-    HttpAnswer,
-    NeedToken,
-    RenewToken,
-    ReportThrottle,
-    Send,
-    Step,
-    StepResult,
-    TakeTurn,
-    Wait,
-    call,
-)
+from dropship_pipeline.alibaba.errors import Outage, Refused
+from dropship_pipeline.alibaba.gateway import Gateway
+from dropship_pipeline.alibaba.outcomes import Answered, Flow, Outcome, single
 from dropship_pipeline.alibaba.requests import Request
-from dropship_pipeline.alibaba.transport import FORM, HEADERS, proxy_for, tls_context, words_about
+from dropship_pipeline.alibaba.transport_aiohttp import ConcurrentCalls
 
 T = TypeVar("T")
 
@@ -52,7 +33,7 @@ class FanOut:
         self._concurrency = concurrency
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._calls: _Calls | None = None
+        self._calls: ConcurrentCalls | None = None
 
     def __repr__(self) -> str:
         return f"FanOut({self._gateway!r}, concurrency={self._concurrency})"
@@ -61,7 +42,7 @@ class FanOut:
         self._loop = loop = _new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="fan-out", daemon=True)
         self._thread.start()
-        self._calls = asyncio.run_coroutine_threadsafe(_Calls.open(self._gateway), loop).result()
+        self._calls = asyncio.run_coroutine_threadsafe(ConcurrentCalls.open(self._gateway), loop).result()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -110,7 +91,7 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _shut_down(calls: "_Calls") -> None:
+async def _shut_down(calls: ConcurrentCalls) -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
@@ -126,7 +107,7 @@ def _numbered(number: int, request: Request) -> Flow[tuple[int, Outcome]]:
 class _Run(Generic[T]):
     """One `run_flows`. What is marked (loop) runs in the event loop's thread, all else in the caller's."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, calls: "_Calls", concurrency: int, size: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, calls: ConcurrentCalls, concurrency: int, size: int) -> None:
         self._loop = loop
         self._calls = calls
         self._concurrency = concurrency
@@ -242,86 +223,3 @@ class _Run(Generic[T]):
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-
-
-class _Calls:
-    """Single calls over one `aiohttp` session. Everything here runs in the event loop's thread."""
-
-    def __init__(self, gateway: Gateway, session: aiohttp.ClientSession, proxy: str | None) -> None:
-        self._gateway = gateway
-        self._session = session
-        self._proxy = proxy
-
-    @classmethod
-    async def open(cls, gateway: Gateway) -> "_Calls":
-        timeouts = gateway.timeouts
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, ssl=tls_context()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=HEADERS,
-            timeout=aiohttp.ClientTimeout(total=timeouts.connect + timeouts.answer, sock_connect=timeouts.connect),
-        )
-        return cls(gateway, session, proxy_for(gateway.base_url, on_this_machine=gateway.on_this_machine))
-
-    async def close(self) -> None:
-        await self._session.close()
-
-    async def outcome(self, request: Request) -> Outcome:
-        flow = call(request, self._gateway)
-        try:
-            step = next(flow)
-            while True:
-                step = flow.send(await self._do(step))
-        except StopIteration as stop:
-            return Answered(stop.value)
-        except ApiError as error:
-            return Failed(request, error)
-        finally:
-            flow.close()
-
-    async def _do(self, step: Step) -> StepResult:
-        gateway = self._gateway
-        match step:
-            case Send(request):
-                return await self._send(request)
-            case TakeTurn():
-                gateway.tally.waited(await gateway.pacer.wait_turn_async())
-            case NeedToken():
-                return gateway.tokens.ready() or await asyncio.to_thread(gateway.tokens.access_token)
-            case Wait(seconds):
-                await asyncio.sleep(seconds)
-            case RenewToken(stale):
-                return await asyncio.to_thread(gateway.tokens.renew, stale)
-            case GiveUpToken(refused, reason):
-                await asyncio.to_thread(gateway.tokens.give_up, refused, reason)
-            case ReportThrottle(wait_seconds, sent_at):
-                await asyncio.to_thread(gateway.pacer.throttled, wait_seconds, sent_at)
-        return None
-
-    async def _send(self, request: HttpRequest) -> HttpAnswer | Fault:
-        started = time.monotonic()
-        try:
-            async with self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                data=request.form,
-                headers={"Content-Type": FORM} if request.form is not None else None,
-                allow_redirects=False,  # a signed request goes nowhere else
-                proxy=self._proxy,
-            ) as response:
-                body = await response.read()
-                retry_after = response.headers.get("Retry-After") if response.status != 200 else None
-                took = time.monotonic() - started
-                return HttpAnswer(response.status, body, retry_after, datetime.now(UTC), started, took)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            code, never_sent = _kind_of(error)
-            return Fault(code, words_about(error), never_sent, time.monotonic() - started)
-
-
-def _kind_of(error: Exception) -> tuple[str, bool]:
-    """Our code for a fault of `aiohttp`, and whether the request certainly never left."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return "ConnectionFailed", True
-    if isinstance(error, TimeoutError):
-        return "Timeout", False
-    return "ConnectionLost", False
