@@ -128,6 +128,14 @@ def test_two_complete_sweeps_in_a_row_end_a_membership_and_one_does_not(database
     assert sweep(database, ["A"]).missing == 0
 
 
+def test_a_miss_in_one_feed_is_none_in_another(database: Database) -> None:
+    for feed in (FEED, OTHER):
+        sweep(database, ["A", "B"], feed)
+    for feed in (FEED, OTHER):
+        assert sweep(database, ["A"], feed).delisted == 0
+    assert missed(database) == [(OTHER, "B"), (FEED, "B")]
+
+
 def test_a_product_that_is_seen_between_two_misses_stays(database: Database) -> None:
     sweep(database, ["A", "B"])
     for seen in (["A"], ["A", "B"], ["A"]):
