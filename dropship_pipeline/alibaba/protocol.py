@@ -182,12 +182,15 @@ class _Retries:
         self._throttles = 0
         self._throttle_seconds = 0.0
         self._renewed = False
-        self._other_dialect = False
+        self._refused_dialects: set[Dialect] = set()
+        self._dialect = Dialect.GUIDE
 
     def dialect(self) -> Dialect:
         """The one that the gateway speaks; while nobody knows, the guide's, then the live one."""
         memory = self._gateway.dialect
-        return Dialect.LIVE if self._other_dialect and memory.undecided else memory.current
+        untried = memory.undecided and Dialect.GUIDE in self._refused_dialects
+        self._dialect = Dialect.LIVE if untried else memory.current
+        return self._dialect
 
     def after(self, error: ApiError, reply: StepResult, token: str | None) -> Generator[Step, StepResult, str | None]:
         """Do what the failure asks for and return the token to repeat the call with, or raise."""
@@ -202,7 +205,7 @@ class _Retries:
         elif error.family is Family.TRANSIENT:
             yield from self._backend_failed(error, reply)
         elif self._in_the_wrong_dialect(error):
-            self._other_dialect = True
+            self._refused_dialects.add(self._dialect)
         else:
             raise self._final(error)
         self._gateway.tally.retried()
@@ -248,13 +251,12 @@ class _Retries:
         return self._backend_faults >= FIRST_CONTACT_ATTEMPTS or self._backend_seconds > FIRST_CONTACT_PATIENCE
 
     def _in_the_wrong_dialect(self, error: ApiError) -> bool:
-        return (
-            error.code == "400"
-            and "param" in error.message.lower()
-            and self._operation.speaks_dialect
-            and self._gateway.dialect.undecided
-            and not self._other_dialect
-        )
+        if error.code != "400" or "param" not in error.message.lower() or not self._operation.speaks_dialect:
+            return False
+        memory = self._gateway.dialect
+        if memory.undecided:
+            return not self._refused_dialects
+        return memory.current is not self._dialect  # another call found out while this one was under way
 
     def _wait(self, seconds: float) -> Generator[Step, StepResult, None]:
         self._gateway.tally.waited(seconds)

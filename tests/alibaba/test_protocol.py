@@ -1,6 +1,6 @@
 """The flow of a call, played without a socket: each test hands it answers and looks at what it does about them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import orjson
@@ -339,6 +339,19 @@ def test_the_first_success_decides_for_the_guide() -> None:
     assert at.dialect.current is Dialect.GUIDE
     refused = Played(DescribeProduct("2"), [WRONG_DIALECT, PAGE], at)
     assert isinstance(refused.error, Refused)
+
+
+def test_a_call_that_was_under_way_when_another_found_out_is_not_refused() -> None:
+    at = gateway()
+
+    def replies() -> Iterator[StepResult]:
+        at.dialect.decide(Dialect.LIVE)  # by another call, while this one waits for its answer
+        yield WRONG_DIALECT
+        yield PAGE
+
+    played = Played(DescribeProduct("1"), replies(), at)
+    assert played.answer is not None
+    assert "country" in played.sent[1]
 
 
 def test_a_request_that_both_dialects_share_decides_nothing() -> None:
