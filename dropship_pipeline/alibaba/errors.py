@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - the families are named as people speak of them: a call was refused, throttled
 """What can go wrong with a call: five families, and the one table of codes, what each means and what to do about it.
 
 How an answer is found to be an error is in `answers`; what is done about a family (wait, renew the token, give up) is
@@ -22,7 +21,7 @@ class Family(StrEnum):
 
     TRANSIENT = "transient"  # the backend or the network: read again
     THROTTLED = "throttled"  # too many calls: slow down and repeat
-    TOKEN = "token"  # noqa: S105 - the name of a family; renew the token once, then a person has to authorise again
+    TOKEN = "token"
     PERMANENT = "permanent"  # ours to mend: repeating changes nothing
     BUSINESS = "business"  # Alibaba.com says no to this product, quantity, address: an answer, and kept as one
 

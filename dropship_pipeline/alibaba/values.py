@@ -44,7 +44,7 @@ class Nulled(NamedTuple):
     value: str
 
 
-class Unreadable(Exception):  # noqa: N818 - an ordinary finding about one record, which is put aside with its reason
+class Unreadable(Exception):
     """An answer, or a record of one, that is not what it should be. `code` is stable, `words` say it to a person."""
 
     def __init__(self, code: str, words: str) -> None:

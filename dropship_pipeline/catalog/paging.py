@@ -54,7 +54,7 @@ class Failure:
 Asking = Generator[list[int], dict[int, Reading | Failure], None]
 
 
-class _Hopeless(Exception):  # noqa: N818 - ends a pass early; never leaves this module
+class _Hopeless(Exception):
     """There is no point in reading on, and why."""
 
 

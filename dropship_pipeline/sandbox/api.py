@@ -20,7 +20,7 @@ class Call:
 
 
 @dataclass(eq=False, slots=True)
-class Refusal(Exception):  # noqa: N818 - the gateway refuses; most refusals are ordinary business answers, not errors
+class Refusal(Exception):
     """An error answer.
 
     `shape` picks the envelope: "flat" {"type","code","message","request_id"}; "error_response"; "result"

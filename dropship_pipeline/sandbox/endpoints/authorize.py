@@ -37,7 +37,7 @@ class HtmlAnswer:
 Authorize = Callable[[str, Mapping[str, str], Mapping[str, str], int], HtmlAnswer]
 
 
-class _BadRequest(Exception):  # noqa: N818 - what the buyer asked for, told on a page
+class _BadRequest(Exception):
     """A request that may not be answered with a redirect: the headline and what to do."""
 
     def __init__(self, what: str, remedy: str) -> None:
