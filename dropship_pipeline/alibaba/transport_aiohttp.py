@@ -43,8 +43,9 @@ class ConcurrentCalls:
     async def open(cls, gateway: Gateway) -> "ConcurrentCalls":
         """A new session, in the running loop."""
         timeouts = gateway.timeouts
+        tls = tls_context() if gateway.base_url.startswith("https:") else True
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, ssl=tls_context()),
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=HEADERS,
             timeout=aiohttp.ClientTimeout(total=timeouts.connect + timeouts.answer, sock_connect=timeouts.connect),
