@@ -76,7 +76,8 @@ class _Reading:
         self._pages = 0
         self._unlanded: list[RawAnswer] = []
         self.outcome: FeedOutcome
-        taken_over = memberships.finished_sweep(session.database, of.key, RESUMABLE)
+        # one that is held must be read again to be let through
+        taken_over = None if let_through else memberships.finished_sweep(session.database, of.key, RESUMABLE)
         self._finished = taken_over is not None
         if taken_over is not None:
             self.outcome = _outcome(of.key, taken_over, 0, taken_over.new, taken_over.pages, resumed=True)
