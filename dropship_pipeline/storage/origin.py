@@ -8,8 +8,8 @@ from dropship_pipeline.storage.database import Database
 _WORDS = {"simulated": "the simulated catalogue", "alibaba": "a catalogue of Alibaba.com"}
 
 _CLAIM = text("""
-    INSERT INTO ops.origin ("only", origin, since) VALUES (true, :origin, clock_timestamp())
-    ON CONFLICT ("only") DO NOTHING
+    INSERT INTO ops.origin (the_one, origin, since) VALUES (true, :origin, clock_timestamp())
+    ON CONFLICT (the_one) DO NOTHING
 """)
 _HELD = text("SELECT origin FROM ops.origin")
 

@@ -193,11 +193,11 @@ ORIGIN = Table(
     "origin",
     "Whose catalogue this database holds, in one row: the simulated one and a real one are never mixed.",
     (
-        Column("only", Type.BOOLEAN, "Always true: there is one row", nullable=False),
+        Column("the_one", Type.BOOLEAN, "Always true: there is one row", nullable=False),
         Column("origin", _TEXT, "`simulated` or `alibaba`", nullable=False),
         Column("since", _TIME, "Since when (UTC)", nullable=False),
     ),
-    key=("only",),
+    key=("the_one",),
 )
 
 OPS_TABLES = (

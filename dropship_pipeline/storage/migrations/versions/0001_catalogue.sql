@@ -283,13 +283,13 @@ COMMENT ON COLUMN catalog.listing_changes.change IS '`listed` or `delisted`';
 COMMENT ON COLUMN catalog.listing_changes.observed_at IS 'When the change was seen (UTC); it happened at or before';
 
 CREATE TABLE ops.origin (
-    "only" boolean NOT NULL,
+    the_one boolean NOT NULL,
     origin text NOT NULL,
     since timestamptz NOT NULL,
-    PRIMARY KEY ("only")
+    PRIMARY KEY (the_one)
 );
 COMMENT ON TABLE ops.origin IS 'Whose catalogue this database holds, in one row: the simulated one and a real one are never mixed.';
-COMMENT ON COLUMN ops.origin."only" IS 'Always true: there is one row';
+COMMENT ON COLUMN ops.origin.the_one IS 'Always true: there is one row';
 COMMENT ON COLUMN ops.origin.origin IS '`simulated` or `alibaba`';
 COMMENT ON COLUMN ops.origin.since IS 'Since when (UTC)';
 
