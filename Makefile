@@ -21,6 +21,7 @@ $(INSTALLED): setup.py constraints.txt
 
 demo: $(INSTALLED) ## the whole catalogue sync against the simulated Alibaba.com, in .dropship
 	@env -u ALIBABA_APP_KEY -u ALIBABA_APP_SECRET -u ALIBABA_BASE_URL $(BIN)/dropship sync
+	@echo; echo "The command is $(BIN)/dropship; 'source $(BIN)/activate' puts it on your PATH."
 
 test: $(INSTALLED) ## every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
