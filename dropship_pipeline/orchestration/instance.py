@@ -4,12 +4,13 @@ They take their places from the project's settings, so that `dropship`, `dagster
 instance with nothing more than DAGSTER_HOME. No asset logic here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager  # as dagster.yaml names it
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._serdes import ConfigurableClassData
@@ -35,6 +36,8 @@ class RunStorage(DagsterPostgresStorage):
     ) -> "RunStorage":
         """Open it where the settings say."""
         del config_value
+        # the materialisations of a range of feeds are written together, not one by one
+        set_in_environment({"DAGSTER_EVENT_BATCH_SIZE": "100"})
         database = open_database(load_settings())
         url = dagster_url(database)
         database.close()
@@ -42,7 +45,9 @@ class RunStorage(DagsterPostgresStorage):
 
 
 class ComputeLogs(LocalComputeLogManager):
-    """What steps print, under DROPSHIP_HOME."""
+    """What steps print, under DROPSHIP_HOME; `on_terminal`: nothing is kept, what they print is for the terminal."""
+
+    on_terminal = False
 
     @classmethod
     def config_type(cls) -> Any:
@@ -56,6 +61,18 @@ class ComputeLogs(LocalComputeLogManager):
         """Open it where the settings say."""
         del config_value
         return cls(base_dir=str(load_settings().absolute_home / "dagster" / "logs"), inst_data=inst_data)
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext, None, None]:
+        """Keep what is printed inside. Dagster puts a file in the terminal's place and mirrors it by four processes."""
+        if self.on_terminal:
+            yield CapturedLogContext(log_key)
+            complete = Path(self.get_captured_local_path(log_key, "complete"))
+            complete.parent.mkdir(parents=True, exist_ok=True)
+            complete.touch()
+        else:
+            with super().capture_logs(log_key) as context:
+                yield context
 
 
 class ArtifactStorage(LocalArtifactStorage):
@@ -90,8 +107,13 @@ def dagster_home(settings: Settings) -> Path:
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The instance that the UI shows. The database must be up: see `open_database`."""
+    """The instance that the UI shows, for a run in this process. The database must be up: see `open_database`."""
     home = dagster_home(settings)
     set_in_environment({"DAGSTER_HOME": str(home)})
     with dg.DagsterInstance.get() as instance:
+        # A run writes some hundred events, each over a connection or three of its own: keep one a second instead. Not
+        # longer, so that a Postgres that restarts meanwhile goes unnoticed as it does without a pool.
+        instance.optimize_for_webserver(statement_timeout=0, pool_recycle=1, max_overflow=4)
+        if isinstance(instance.compute_log_manager, ComputeLogs):
+            instance.compute_log_manager.on_terminal = True
         yield instance

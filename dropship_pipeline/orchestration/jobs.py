@@ -3,17 +3,18 @@
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
-from dropship_pipeline.orchestration.assets import ASSETS
-from dropship_pipeline.orchestration.resources import SyncOptions
+from dropship_pipeline.orchestration.assets import ASSETS, SNAPSHOT, snapshot_metadata
+from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
 from dropship_pipeline.orchestration.stages import stage
 from dropship_pipeline.sync.describe import describe
 from dropship_pipeline.sync.publish import publish
 from dropship_pipeline.sync.quote import quote
-from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stock import take_stock
 
 USES_API = {"dropship/uses_api": "catalogue"}
+"""Of the runs with this tag, one goes at a time: see `dagster_home/dagster.yaml`."""
 
 catalogue_sync = dg.define_asset_job(
     "catalogue_sync",
@@ -26,20 +27,23 @@ catalogue_sync = dg.define_asset_job(
 class Products(dg.Config):
     """Which products to refresh now, whatever their age."""
 
-    product_ids: list[str]
+    product_ids: list[str] = Field(min_length=1, description="Alibaba.com product IDs.")
 
 
 @dg.op
-def refresh(config: Products, session: dg.ResourceParam[Session], options: SyncOptions) -> None:
+def refresh(
+    context: dg.OpExecutionContext, config: Products, session: dg.ResourceParam[RunSession], options: SyncOptions
+) -> None:
     """Describe these products, read their stock, quote their freight, publish."""
-    with stage(session):
+    with stage(context, session) as opened:
         request = options.request(product_ids=tuple(config.product_ids))
-        describe(session, request)
-        take_stock(session, request)
-        quote(session, request)
-        publish(session)
-    if session.summary.problems:
-        raise dg.Failure(description="; ".join(session.summary.problems), allow_retries=False)
+        describe(opened, request)
+        take_stock(opened, request)
+        quote(opened, request)
+        published = publish(opened)
+    context.log_event(dg.AssetMaterialization(SNAPSHOT, metadata=snapshot_metadata(published)))
+    if opened.summary.problems:
+        raise dg.Failure(description="; ".join(opened.summary.problems), allow_retries=False)
 
 
 @dg.job(tags=USES_API)

@@ -1,17 +1,19 @@
 """Running the job in this process: a person sees progress at once, and the UI sees the run like any other."""
 
-import os
-import socket
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 
+from dropship_pipeline.orchestration.abandoned import close_abandoned, going
 from dropship_pipeline.orchestration.instance import open_instance
 from dropship_pipeline.orchestration.partitions import ranges
 from dropship_pipeline.orchestration.resources import opened, options_config
+from dropship_pipeline.orchestration.stages import TRIGGER
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.sync.progress import Progress
@@ -19,9 +21,18 @@ from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import open_session
 from dropship_pipeline.sync.summary import SyncSummary, combined
 
-# How the run was started, on which machine and by which process: a run of a process that is gone can be closed
-_HOST_TAG, _PROCESS_TAG = "dropship/host", "dropship/process"
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+_TAGS = {
+    TRIGGER: "cli",
+    # by this the UI knows a job's runs: those that it did not start itself lack it
+    ".dagster/repository": "__repository__@dropship_pipeline",
+    # the daemon does not start again what belongs to a terminal: the next sync goes on from there
+    "dagster/max_retries": "0",
+}
+
+# the terminal shows our own progress; Dagster's events are stored all the same
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,20 @@ def run_sync(settings: Settings, request: SyncRequest, progress: Progress) -> Sy
     """Run what is asked as Dagster runs, one for each range of neighbouring feeds, and add up what they did.
 
     Raises `Problem` for what prevents a run: settings, a database that is down. What fails in a run is in the summary.
+    Raises KeyboardInterrupt when the process was told to stop, by Ctrl-C or SIGTERM, after closing everything.
     """
-    return combined([_execute(settings, run, progress) for run in _runs(request)])
+    with _sigterm_is_ctrl_c():
+        return combined([_execute(settings, run, progress) for run in _runs(request)])
+
+
+@contextmanager
+def _sigterm_is_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM end this process as Ctrl-C does: with the run closed and no child left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _runs(request: SyncRequest) -> Iterator[_Run]:
@@ -51,52 +74,29 @@ def _runs(request: SyncRequest) -> Iterator[_Run]:
 
 def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
     run_id = str(uuid4())
-    with open_session(settings, run_id, progress) as session, open_instance(settings) as instance:
-        _close_abandoned(instance)
-        job = build_defs(session=opened(session), quiet=True).resolve_job_def(run.job)
+    with (
+        open_session(settings, run_id, progress) as session,
+        open_instance(settings) as instance,
+        going(session.database, run_id),
+    ):
+        close_abandoned(instance, session.database)
+        job = build_defs(session=opened(session)).resolve_job_def(run.job)
         result = job.execute_in_process(
-            # the logger that says nothing: see `build_defs(quiet=True)`
-            run_config={**run.config, "loggers": {"console": {}}},
+            run_config={**run.config, **_QUIET},
             instance=instance,
             run_id=run_id,
-            tags={
-                **run.tags,
-                "dropship/trigger": "cli",
-                _HOST_TAG: socket.gethostname(),
-                _PROCESS_TAG: str(os.getpid()),
-            },
+            tags={**run.tags, **_TAGS},
             raise_on_error=False,
         )
+        if _was_stopped(result.dagster_run):
+            raise KeyboardInterrupt
         if not result.success and not session.summary.problems:
-            session.failed(_first_failure(result))
+            session.failed(f"Run {run_id} failed unexpectedly: see it in the Dagster UI")
     return session.summary
 
 
-def _first_failure(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.error is not None:
-            cause = event.step_failure_data.error
-            while cause.cause is not None:
-                cause = cause.cause
-            return f"Step {event.step_key} failed unexpectedly: {cause.cls_name}: {cause.message}".strip()
-    return "The run failed unexpectedly: see it in the Dagster UI"
-
-
-def _close_abandoned(instance: dg.DagsterInstance) -> None:
-    """Say in the UI that a run whose process is gone will never end."""
-    going = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING], tags={_HOST_TAG: socket.gethostname()}
+def _was_stopped(run: dg.DagsterRun) -> bool:
+    """Whether a signal ended the run: Dagster catches it, and tells it so."""
+    return (
+        run.status is dg.DagsterRunStatus.CANCELED or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION"
     )
-    for abandoned in instance.get_runs(filters=going):
-        if not _is_alive(int(abandoned.tags[_PROCESS_TAG])):
-            instance.report_run_failed(abandoned, "The process that ran it is gone; the next sync went on from there")
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,5 +1,7 @@
 """A table's definition as Dagster shows it: column schema, table name, description. Derived, never written twice."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from dropship_pipeline.tables.model import Column, Table
@@ -15,7 +17,15 @@ def _column(column: Column) -> dg.TableColumn:
     )
 
 
-def table_spec(table: Table, deps: list[dg.AssetKey], group: str) -> dg.AssetSpec:
+def table_schema(table: Table) -> dg.TableSchema:
+    """The columns of a table, and what holds for its rows."""
+    rule = f"primary key ({', '.join(table.key)})" if table.key else "append-only"
+    return dg.TableSchema(
+        columns=[_column(column) for column in table.columns], constraints=dg.TableConstraints(other=[rule])
+    )
+
+
+def table_spec(table: Table, deps: Sequence[dg.AssetKey], group: str) -> dg.AssetSpec:
     """The asset that is this table: key `schema/name`, its columns, what it is made from."""
     return dg.AssetSpec(
         key=asset_key(table),
@@ -23,10 +33,7 @@ def table_spec(table: Table, deps: list[dg.AssetKey], group: str) -> dg.AssetSpe
         description=table.comment,
         group_name=group,
         kinds={"postgres"},
-        metadata={
-            "dagster/table_name": table.full_name,
-            "dagster/column_schema": dg.TableSchema(columns=[_column(column) for column in table.columns]),
-        },
+        metadata={"dagster/table_name": table.full_name, "dagster/column_schema": table_schema(table)},
     )
 
 

@@ -1,27 +1,55 @@
-"""What every step does around its work: a `Problem` becomes Dagster's own failure, counts become metadata."""
+"""What every step does around its work: open the session, turn a `Problem` into Dagster's failure, tell what was done.
 
-from collections.abc import Iterator
+What a stage left undone fails a check of its own, and not the step: the stages after it go on, and the last step of
+the run asks the checks (ADR 0003).
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
 
+from dropship_pipeline.orchestration.resources import RunSession
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sync.session import Session
-from dropship_pipeline.sync.summary import StageOutcome
+from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
+
+TRIGGER = "dropship/trigger"
+"""The tag that says how a run was started: `cli` for the command line."""
+
+Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
 @contextmanager
-def stage(session: Session) -> Iterator[None]:
-    """Fail the step with the one line that people are shown; the session remembers it for whoever started the run."""
+def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
+    """The session for one step's work, which fails with the one line that people are shown.
+
+    The session remembers the line for whoever started the run.
+    """
     try:
-        yield
+        session = run_session.get()
+    except Problem as problem:
+        raise _failure(problem) from problem
+    try:
+        yield session
     except Problem as problem:
         session.failed(problem)
-        raise dg.Failure(description=str(problem), allow_retries=False) from problem
+        raise _failure(problem) from problem
+    except dg.DagsterExecutionInterruptedError:
+        session.failed("The run was stopped before it was done")
+        if context.run.tags.get(TRIGGER) == "cli":
+            # nobody asked the UI to stop it: without this, a Ctrl-C would be shown as a crash, and alerted
+            context.instance.report_run_canceling(context.run, "Stopped on the command line")
+        raise
+    except Exception as error:
+        session.failed(
+            f"Step {context.op.name} failed unexpectedly: {type(error).__name__}: {' '.join(str(error).split())}"
+        )
+        raise
 
 
 def stage_metadata(outcome: StageOutcome) -> dict[str, float]:
-    """The numbers of a stage: each becomes a chart in the asset's page."""
+    """The numbers of a stage, in products, over all feeds of the run: each becomes a chart."""
     return {
         "due": outcome.due,
         "done": outcome.done,
@@ -38,3 +66,40 @@ def stage_metadata(outcome: StageOutcome) -> dict[str, float]:
         "retries": outcome.calls.retries,
         "seconds": round(outcome.seconds, 3),
     }
+
+
+def check_of(
+    spec: dg.AssetCheckSpec, done: SyncSummary, metadata: Mapping[str, dg.MetadataValue | float]
+) -> dg.AssetCheckResult:
+    """The check of a stage: failed if what it did, told as a summary, left a problem, and saying so in its words."""
+    return dg.AssetCheckResult(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=not done.problems,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(done.problems) or spec.description,
+        metadata=metadata,
+    )
+
+
+def left_undone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """What failed checks say, of this run and of the one whose failed steps it repeats.
+
+    The checks are asked, not the session: where steps are processes of their own, each has another session.
+    """
+    found: dict[dg.AssetCheckKey, dg.AssetCheckEvaluation] = {}
+    ancestor: dg.DagsterRun | None = run
+    while ancestor is not None:
+        for entry in instance.all_logs(ancestor.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+            evaluation = entry.get_dagster_event().asset_check_evaluation_data
+            found.setdefault(evaluation.asset_check_key, evaluation)
+        ancestor = instance.get_run_by_id(ancestor.parent_run_id) if ancestor.parent_run_id else None
+    return [
+        evaluation.description or evaluation.check_name
+        for evaluation in found.values()
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
+    ]
+
+
+def _failure(problem: Problem) -> dg.Failure:
+    return dg.Failure(description=str(problem), allow_retries=False)

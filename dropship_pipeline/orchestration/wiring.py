@@ -1,7 +1,5 @@
 """Where everything is wired: `build_defs()` serves the code server, the command line and the tests."""
 
-import logging
-
 import dagster as dg
 
 from dropship_pipeline.orchestration.assets import ASSETS
@@ -12,23 +10,11 @@ from dropship_pipeline.settings import Executor, load_settings
 _EXECUTORS = {Executor.IN_PROCESS: dg.in_process_executor, Executor.MULTIPROCESS: dg.multiprocess_executor}
 
 
-def _silent(_: dg.InitLoggerContext) -> logging.Logger:
-    """A logger without an output; the run's events are stored all the same."""
-    logger = logging.getLogger("dropship_pipeline.silent")
-    logger.handlers = [logging.NullHandler()]
-    logger.propagate = False
-    return logger
-
-
-def build_defs(*, quiet: bool = False, **overrides: object) -> dg.Definitions:
-    """The definitions, with resources replaced by those of `overrides` (`session=…`, `options=…`).
-
-    `quiet`: runs print nothing on the terminal.
-    """
+def build_defs(**overrides: object) -> dg.Definitions:
+    """The definitions, with resources replaced by those of `overrides` (`session=…`, `options=…`)."""
     return dg.Definitions(
         assets=ASSETS,
         jobs=JOBS,
         resources={"session": session_resource, "options": SyncOptions.configure_at_launch(), **overrides},
         executor=_EXECUTORS[load_settings().executor],
-        loggers={"console": dg.LoggerDefinition(_silent)} if quiet else None,
     )
