@@ -1,17 +1,18 @@
 """Every environment variable, typed, with its default. Nothing else in the package reads the environment.
 
-A `.env` file in the working directory is read too; the environment goes before it. The README's table says the same for
+A `.env` file in the working directory is read too; the environment goes before it. A variable that is empty counts as
+not set: `ALIBABA_APP_KEY= dropship sync` puts the one in `.env` out of force. The README's table says the same for
 people; `tests/test_settings.py` holds the two together.
 """
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from dropship_pipeline.problem import Problem
 
@@ -39,37 +40,28 @@ class SettingsProblem(Problem):
     """A setting cannot be used as it is."""
 
 
-def _unset_when_empty(value: object) -> object:
-    """`NAME=` in a shell or a `.env` file means: not set."""
-    return None if isinstance(value, str) and not value.strip() else value
+class Settings(BaseModel):
+    """What this deployment was told. Immutable; secrets do not show in its repr. Made by `load_settings`."""
 
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
-OptionalText = Annotated[str | None, BeforeValidator(_unset_when_empty)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_unset_when_empty)]
-
-
-class Settings(BaseSettings):
-    """What this deployment was told. Immutable; secrets do not show in its repr."""
-
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, case_sensitive=True)
-
-    alibaba_app_key: OptionalText = Field(None, alias="ALIBABA_APP_KEY")
-    alibaba_app_secret: OptionalSecret = Field(None, alias="ALIBABA_APP_SECRET")
-    alibaba_access_token: OptionalSecret = Field(None, alias="ALIBABA_ACCESS_TOKEN")
-    alibaba_refresh_token: OptionalSecret = Field(None, alias="ALIBABA_REFRESH_TOKEN")
+    alibaba_app_key: str | None = Field(None, alias="ALIBABA_APP_KEY")
+    alibaba_app_secret: SecretStr | None = Field(None, alias="ALIBABA_APP_SECRET")
+    alibaba_access_token: SecretStr | None = Field(None, alias="ALIBABA_ACCESS_TOKEN")
+    alibaba_refresh_token: SecretStr | None = Field(None, alias="ALIBABA_REFRESH_TOKEN")
     alibaba_use_sandbox: bool = Field(False, alias="ALIBABA_USE_SANDBOX")
-    alibaba_base_url: OptionalText = Field(None, alias="ALIBABA_BASE_URL")
-    alibaba_authorize_url: OptionalText = Field(None, alias="ALIBABA_AUTHORIZE_URL")
+    alibaba_base_url: str | None = Field(None, alias="ALIBABA_BASE_URL")
+    alibaba_authorize_url: str | None = Field(None, alias="ALIBABA_AUTHORIZE_URL")
     alibaba_dialect: DialectName = Field(DialectName.AUTO, alias="ALIBABA_DIALECT")
-    alibaba_calls_per_second: float = Field(50.0, gt=0, alias="ALIBABA_CALLS_PER_SECOND")
+    alibaba_calls_per_second: float = Field(50.0, gt=0, allow_inf_nan=False, alias="ALIBABA_CALLS_PER_SECOND")
     alibaba_concurrency: int = Field(64, ge=1, le=1024, alias="ALIBABA_CONCURRENCY")
     home: Path = Field(Path(".dropship"), alias="DROPSHIP_HOME")
-    database_url: OptionalSecret = Field(None, alias="DROPSHIP_DATABASE_URL")
-    lake_location: OptionalText = Field(None, alias="DROPSHIP_LAKE_URL")
-    secret_key: OptionalSecret = Field(None, alias="DROPSHIP_SECRET_KEY")
+    database_url: SecretStr | None = Field(None, alias="DROPSHIP_DATABASE_URL")
+    lake_location: str | None = Field(None, alias="DROPSHIP_LAKE_URL")
+    secret_key: SecretStr | None = Field(None, alias="DROPSHIP_SECRET_KEY")
     destinations: str = Field("US", alias="DROPSHIP_DESTINATIONS")
     executor: Executor = Field(Executor.IN_PROCESS, alias="DROPSHIP_EXECUTOR")
-    dagster_home: Annotated[Path | None, BeforeValidator(_unset_when_empty)] = Field(None, alias="DAGSTER_HOME")
+    dagster_home: Path | None = Field(None, alias="DAGSTER_HOME")
     raw_days: int = Field(30, ge=1, alias="DROPSHIP_RAW_DAYS")
     snapshots_kept: int = Field(7, ge=1, alias="DROPSHIP_SNAPSHOTS_KEPT")
 
@@ -96,13 +88,20 @@ class Settings(BaseSettings):
         return self.lake_location if self.lake_location is not None else str(self.absolute_home / "lake")
 
 
+VARIABLES = tuple(str(field.alias) for field in Settings.model_fields.values())
+"""Every variable, in the order of the README's table."""
+
+
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and `.env`, or from `environment` alone where it is given.
 
     Raises `SettingsProblem` naming every variable that cannot be used; values are not shown, for they may be secret.
     """
+    told = _given() if environment is None else environment
     try:
-        settings = Settings() if environment is None else Settings.model_validate(dict(environment))
+        settings = Settings.model_validate(
+            {name: told[name].strip() for name in VARIABLES if told.get(name, "").strip()}
+        )
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise SettingsProblem(
@@ -117,6 +116,39 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def unknown_variables(environment: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """The variables that look like ours and are none, each with the one that was probably meant: slips of the pen."""
+    told = _given() if environment is None else environment
+    ours = (name for name, value in told.items() if name.startswith(("ALIBABA_", "DROPSHIP_")) and value.strip())
+    return {name: next(iter(get_close_matches(name, VARIABLES, 1, cutoff=0.8)), None) for name in ours if name not in VARIABLES}
+
+
 def set_in_environment(variables: Mapping[str, str]) -> None:
     """Hand variables on to children and to libraries that read nothing else: Dagster reads DAGSTER_HOME."""
     os.environ.update(variables)
+
+
+def _given() -> dict[str, str]:
+    """The environment, and below it what `.env` says."""
+    return {**_read_env_file(Path(".env")), **os.environ}
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsProblem(f"{path.absolute()} cannot be read: {why}", "Mend it or move it away") from None
+    from dotenv import dotenv_values  # noqa: PLC0415  only where there is such a file
+    from dotenv.parser import parse_stream  # noqa: PLC0415
+
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            # the line itself is not shown: it may hold a secret
+            raise SettingsProblem(
+                f"Line {binding.original.line} of {path.absolute()} is not NAME=value",
+                'Correct it; a value with spaces or # goes into quotes: NAME="a value"',
+            )
+    return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}

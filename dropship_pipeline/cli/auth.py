@@ -1,10 +1,14 @@
-"""`dropship auth`: authorising buyers, and how long their tokens last."""
+"""`dropship auth`: authorising buyers, and how long their tokens last. Tokens are never shown."""
 
 import webbrowser
+from typing import TYPE_CHECKING
 
 import click
 
 from dropship_pipeline.cli.show import show_json, show_table
+
+if TYPE_CHECKING:
+    from dropship_pipeline.alibaba.tokens import TokenPair
 
 
 @click.group()
@@ -13,13 +17,27 @@ def auth() -> None:
 
 
 @auth.command()
-@click.option("--port", default=8765, show_default=True, help="Port on this machine for the callback; 0: any free one.")
-@click.option("--no-browser", is_flag=True, help="Only print the address.")
-def login(port: int, no_browser: bool) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8765,
+    show_default=True,
+    help="Port on this machine for the callback; 0: any free one.",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address, for a browser that is opened by hand.")
+@click.option(
+    "--wait", type=click.FloatRange(min=0), default=300.0, show_default=True, help="Seconds to wait for the buyer."
+)
+def login(port: int, no_browser: bool, wait: float) -> None:
     """Open the page where the buyer authorises the app, and keep the tokens that come of it.
 
-    The app's console must know http://127.0.0.1:PORT/callback as a callback. Where it cannot, open the page by hand and
-    give the code of the address that the browser ends at to `dropship auth exchange`.
+    The app's console must know http://127.0.0.1:PORT/callback as a callback. Where it cannot, or the browser is on
+    another machine, open the page by hand and give the code of the address that the browser ends at to `dropship auth
+    exchange`.
+
+    \b
+    dropship auth login
+    dropship auth login --no-browser --port 9000
     """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.sync.authorise import login as log_in  # noqa: PLC0415
@@ -31,50 +49,75 @@ def login(port: int, no_browser: bool) -> None:
             webbrowser.open(address)
 
     with open_authority(load_settings()) as authority:
-        log_in(authority, port, tell)
-        click.echo(f"Account {authority.account} is authorised.")
+        _tell_how_long(authority.account, log_in(authority, port, tell, wait))
 
 
 @auth.command()
 @click.argument("code")
 def exchange(code: str) -> None:
-    """Exchange an authorisation code for tokens. A code lasts 30 minutes and serves once."""
+    """Exchange an authorisation code for tokens. A code lasts 30 minutes and serves once.
+
+    \b
+    dropship auth exchange 3_500102_JxZ05Ux3cnnSSUm6dCxYg6Q26
+    """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.sync.authorise import open_authority  # noqa: PLC0415
 
     with open_authority(load_settings()) as authority:
-        authority.exchange(code)
-        click.echo(f"Account {authority.account} is authorised.")
+        _tell_how_long(authority.account, authority.exchange(code))
 
 
 @auth.command()
 def refresh() -> None:
-    """Refresh the tokens now. Syncs do it by themselves, half an hour before they end."""
+    """Refresh the tokens now. Syncs do it by themselves, half an hour before they end.
+
+    \b
+    dropship auth refresh
+    """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.sync.authorise import open_authority  # noqa: PLC0415
 
     with open_authority(load_settings()) as authority:
-        authority.refresh()
-        click.echo(f"The tokens of account {authority.account} are new.")
+        _tell_how_long(authority.account, authority.refresh())
 
 
 @auth.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def status(as_json: bool) -> None:
-    """List the accounts: their state, and until when their tokens last. Tokens are never shown."""
+    """List the accounts: their state, and until when their tokens last. Makes no call.
+
+    \b
+    dropship auth status
+    """
     from dataclasses import asdict  # noqa: PLC0415
 
+    from dropship_pipeline.cli.database import NothingYet, open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.session import open_database, open_vault  # noqa: PLC0415
+    from dropship_pipeline.sync.session import open_vault  # noqa: PLC0415
 
     settings = load_settings()
-    rows = open_vault(settings, open_database(settings)).accounts()
+    try:
+        rows = open_vault(settings, open_tables(settings)).accounts()
+    except NothingYet:
+        rows = []
     if as_json:
         show_json([asdict(row) for row in rows])
     elif not rows:
         click.echo("No account is known yet. Authorise one: dropship auth login")
     else:
         show_table(
-            ("account", "state", "access token until", "refresh token until", "why"),
-            [(r.account, r.state, r.access_token_expires_at, r.refresh_token_expires_at, r.reason) for r in rows],
+            ("account", "user", "state", "access token until", "refresh token until", "why"),
+            [
+                (r.account, r.alibaba_user_id, r.state, r.access_token_expires_at, r.refresh_token_expires_at, r.reason)
+                for r in rows
+            ],
         )
+
+
+def _tell_how_long(account: str, pair: "TokenPair") -> None:
+    until = "" if pair.expires_at is None else f" until {pair.expires_at:%Y-%m-%d %H:%M}Z"
+    click.echo(f"Account {account} is authorised{until}.")
+    if pair.refresh_token is None or pair.refresh_expires_at == pair.expires_at:
+        click.echo("Its tokens cannot be refreshed: authorise it again before that.")
+    elif pair.refresh_expires_at is not None:
+        click.echo(f"Its tokens are refreshed by themselves until {pair.refresh_expires_at:%Y-%m-%d %H:%M}Z.")

@@ -1,52 +1,75 @@
-"""Progress on a terminal: one bar a stage. To a pipe, a line when a stage ends."""
+"""Progress on standard error, so that standard output holds results only: bars for a person, lines for a pipe."""
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
 
-import click
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+BAR_WIDTH = 32
+NARROW = 72  # columns of a terminal on which the bar is shortened, and the time that is left not shown
+
+
+@dataclass(frozen=True, slots=True)
+class StageName:
+    """How a stage of `sync` is called before people, and what it counts."""
+
+    words: str
+    counts: str
+
+
+STAGES = {
+    "list": StageName("Listing feeds", "pages"),
+    "describe": StageName("Describing products", "products"),
+    "take stock": StageName("Reading stock", "products"),
+    "publish": StageName("Publishing tables", "tables"),
+}
+_QUOTE = "quote to "
+
+
+def stage_name(stage: str) -> StageName:
+    """The name of a stage, whose destination `quote` tells too."""
+    if stage.startswith(_QUOTE):
+        return StageName(f"Quoting freight to {stage.removeprefix(_QUOTE)}", "products")
+    return STAGES.get(stage, StageName(stage.capitalize(), ""))
 
 
 class Bars:
-    """Progress bars on standard error, so that standard output holds results only."""
+    """One bar a stage, on a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
 
     def __enter__(self) -> "Bars":
         from rich.console import Console  # noqa: PLC0415  only a person waits for it
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import Progress, TaskID  # noqa: PLC0415
 
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓[/green]"),
-            TextColumn("{task.description:<24}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
+        self._console = Console(file=self._stream, highlight=False)
+        # what others write to standard error meanwhile is not ours to show between the bars: see `quiet`
+        self._progress = Progress(*_columns(self._console.width), console=self._console, redirect_stderr=False)
         self._progress.start()
-        self._task = self._progress.add_task("Opening", total=None)
+        self._opening: TaskID | None = self._progress.add_task("Starting", total=None, counts="")
+        self._task = self._opening
         self._done = 0
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end_opening()
         self._progress.stop()
+        self._console.print()
 
     def begin(self, stage: str, total: int | None) -> None:
         """A new bar."""
-        if self._progress.tasks and self._progress.tasks[-1].description == "Opening":
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(stage, total=total)
+        self._end_opening()
+        name = stage_name(stage)
+        self._task = self._progress.add_task(name.words, total=total, counts=name.counts)
         self._done = 0
 
     def advance(self, count: int, total: int | None = None) -> None:
@@ -58,16 +81,24 @@ class Bars:
             self._progress.update(self._task, advance=count, total=total)
 
     def finish(self) -> None:
-        """The bar is full, whatever was expected."""
-        self._progress.update(self._task, total=max(self._done, 1), completed=max(self._done, 1))
+        """The bar is full, whatever was expected; one with nothing to do too."""
+        self._progress.update(self._task, total=max(self._done, 1), completed=max(self._done, 1), done=self._done)
 
     def note(self, line: str) -> None:
         """A line above the bars."""
-        self._console.print(line, style="yellow", markup=False, highlight=False)
+        self._console.print(line, style="yellow", markup=False, soft_wrap=True)
+
+    def _end_opening(self) -> None:
+        if self._opening is not None:
+            self._progress.remove_task(self._opening)
+            self._opening = None
 
 
 class Lines:
-    """A line on standard error when a stage ends."""
+    """A line when a stage ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
 
     def __enter__(self) -> "Lines":
         return self
@@ -80,7 +111,7 @@ class Lines:
     def begin(self, stage: str, total: int | None) -> None:
         """Remember when."""
         del total
-        self._stage, self._done, self._began = stage, 0, time.monotonic()
+        self._stage, self._done, self._began = stage_name(stage), 0, time.monotonic()
 
     def advance(self, count: int, total: int | None = None) -> None:
         """Count."""
@@ -89,13 +120,69 @@ class Lines:
 
     def finish(self) -> None:
         """Say it."""
-        click.echo(f"{self._stage}: {self._done} in {time.monotonic() - self._began:.1f} s", err=True)
+        counted = f"{self._done:,} {self._stage.counts}".rstrip()
+        self.note(f"{self._stage.words}: {counted} in {time.monotonic() - self._began:.1f} s")
 
     def note(self, line: str) -> None:
         """Say it."""
-        click.echo(line, err=True)
+        print(line, file=self._stream, flush=True)
 
 
-def watcher() -> Bars | Lines:
-    """Bars for a person, lines for a pipe."""
-    return Bars() if sys.stderr.isatty() else Lines()
+def watcher(*, plain: bool) -> Bars | Lines:
+    """Bars for a person, lines for a pipe, and for whoever wants them plain."""
+    stream = sys.stderr
+    return Lines(stream) if plain or not stream.isatty() else Bars(stream)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep to ourselves what libraries log and write to standard error while a run goes.
+
+    Each thing that can go wrong there comes to us as an error too, and is told in one line.
+    """
+    import logging  # noqa: PLC0415
+    from contextlib import redirect_stderr  # noqa: PLC0415
+    from io import StringIO  # noqa: PLC0415
+
+    root = logging.getLogger()
+    silent = logging.NullHandler()
+    root.addHandler(silent)  # with no handler at all, logging would make one that writes
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        root.removeHandler(silent)
+
+
+def _columns(width: int) -> list["ProgressColumn"]:
+    from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextColumn  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    class Count(ProgressColumn):
+        """`120/290 products`; without a total `12 pages`, and so at the end."""
+
+        def render(self, task: Task) -> Text:
+            done = int(task.fields.get("done", task.completed))
+            of = "" if task.total is None or task.finished else f"/{int(task.total):,}"
+            return Text(f"{done:,}{of} {task.fields['counts']}".rstrip() if task.fields["counts"] else "")
+
+    class Clock(ProgressColumn):
+        """Seconds since the stage began; while it goes, the time that is left too."""
+
+        def render(self, task: Task) -> Text:
+            taken = _time(task.finished_time if task.finished else task.elapsed)
+            left = None if task.finished or width < NARROW else task.time_remaining
+            return Text(taken if left is None else f"{taken}, {_time(left)} left", style="dim")
+
+    return [
+        SpinnerColumn(finished_text="[green]✓[/green]"),
+        TextColumn("{task.description}"),
+        BarColumn(BAR_WIDTH if width >= NARROW else max(4, width - 48)),
+        Count(),
+        Clock(),
+    ]
+
+
+def _time(seconds: float | None) -> str:
+    minutes, rest = divmod(round(seconds or 0), 60)
+    return f"{minutes}:{rest:02}"

@@ -6,28 +6,40 @@ A command's module is imported when the command runs, never to list it: `dropshi
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from itertools import takewhile
 
 import click
 
 from dropship_pipeline import __version__
+from dropship_pipeline.cli.exits import INTERRUPTED
 from dropship_pipeline.problem import Problem
 
 # name -> where it is, what it does: the one list, which the help and the docs show
 COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("dropship_pipeline.cli.sync:sync", "Bring the tables up to date with the catalogue, and publish them."),
-    "status": ("dropship_pipeline.cli.status:status", "How true the tables are: feeds, ages, last sync, accounts."),
+    "status": ("dropship_pipeline.cli.status:status", "How true the tables are: feeds, ages, accounts, last sync."),
     "doctor": ("dropship_pipeline.cli.doctor:doctor", "Check everything that a sync needs, and say what to mend."),
     "auth": ("dropship_pipeline.cli.auth:auth", "Authorise buyers: login, exchange, refresh, status."),
     "publish": ("dropship_pipeline.cli.publish:publish", "Write the public tables as a new Parquet snapshot."),
     "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables a question."),
-    "db": ("dropship_pipeline.cli.db:db", "The database: its address, its migrations."),
+    "db": ("dropship_pipeline.cli.db:db", "The database: psql, its address, its server, its migrations."),
     "sandbox": ("dropship_pipeline.sandbox.command:sandbox_command", "Serve a simulated Alibaba.com."),
 }
 
 
 class LazyGroup(click.Group):
     """A group that imports a command when it is asked for."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. Whoever read its output may leave, as `head` does: nothing is wrong then."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            with suppress(OSError, ValueError):  # Python would complain when it flushes at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  as click calls it
         """The names, in the order of `COMMANDS`."""
@@ -63,25 +75,36 @@ def dropship(debug: bool) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and give its exit status."""
+    """Run one command line and give its exit status: 0 done, 1 something failed, 2 usage, 130 stopped by Ctrl-C."""
+    debug = "--debug" in takewhile(lambda argument: argument.startswith("-"), arguments)
     try:
         result = dropship.main(args=list(arguments), prog_name="dropship", standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("dropship: stopped", err=True)
-        return 130
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except Problem as problem:
-        if "--debug" in arguments:
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        _say("stopped")
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
             raise
-        click.echo(f"dropship: {' '.join(str(problem).split())}", err=True)
+        _say(str(error) if isinstance(error, Problem) else _unforeseen(error, arguments))
         return 1
-    except KeyboardInterrupt:
-        click.echo("dropship: stopped; what was done is kept, and the next sync goes on from there", err=True)
-        return 130
-    except BrokenPipeError:
-        # whoever read our output has gone: nothing is wrong, but Python would complain when it flushes at exit
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  stays open until the process ends
-        return 0
     return result if isinstance(result, int) else 0
+
+
+def _say(line: str) -> None:
+    click.echo(f"dropship: {' '.join(line.split())}", err=True)
+
+
+def _unforeseen(error: Exception, arguments: Sequence[str]) -> str:
+    """What no part of the program has words for: a file that cannot be used, or a fault of ours."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}. Let this user read and write there, or set DROPSHIP_HOME."
+    from dropship_pipeline.alibaba.redaction import message  # noqa: PLC0415  hardly ever needed
+
+    words = message(str(error)) or "no words"
+    return (
+        f"A fault of dropship itself, {type(error).__name__}: {words}. "
+        f"See where it comes from with `dropship --debug {arguments[0] if arguments else ''}`, and report it."
+    )

@@ -1,31 +1,103 @@
-"""`dropship db`: the database's address and its migrations."""
+"""`dropship db`: psql on the tables, the database's address, the embedded server, migrations."""
+
+from contextlib import suppress
+from datetime import timedelta
 
 import click
+
+from dropship_pipeline.cli.options import AGE
+
+LEFT_RUNNING = timedelta(minutes=10)
+"""How long `db url` leaves the embedded server running for whoever uses the address that it printed."""
 
 
 @click.group()
 def db() -> None:
-    """The database: its address, its migrations."""
+    """The database: psql, its address, its server, its migrations."""
+
+
+@db.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PSQL-ARGUMENT]…")
+def psql(arguments: tuple[str, ...]) -> int:
+    """Open psql on the tables, whichever database they are in. It comes along: none needs to be installed.
+
+    \b
+    dropship db psql
+    dropship db psql -c "\\d+ catalog.products"
+    """
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
+    from dropship_pipeline.cli.psql import run_psql  # noqa: PLC0415
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+
+    return run_psql(open_tables(load_settings()), arguments)
 
 
 @db.command()
 def url() -> None:
-    """Print the address, as psql takes it. It holds the password, if there is one.
+    """Print the address, as psql and every other client takes it. It holds the password, if there is one.
+
+    The embedded server is left running for this: it stops when nobody has been connected for ten minutes.
 
     \b
     psql "$(dropship db url)"
     """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.session import open_database  # noqa: PLC0415
 
-    click.echo(open_database(load_settings()).libpq_url)
+    settings = load_settings()
+    if settings.database_url is not None:
+        from dropship_pipeline.cli.database import connect  # noqa: PLC0415
+
+        click.echo(connect(settings).libpq_url)
+        return
+    from dropship_pipeline.cli.server import keep_running  # noqa: PLC0415
+    from dropship_pipeline.storage import embedded  # noqa: PLC0415
+
+    address = embedded.start(settings.absolute_home)
+    keep_running(settings.absolute_home, LEFT_RUNNING)
+    click.echo(address)
+
+
+@db.command()
+@click.option("--idle", type=AGE, metavar="AGE", help="Stop when nobody has been connected for so long: 10m, 8h.")
+def serve(idle: timedelta | None) -> None:
+    """Keep the embedded server running until Ctrl-C, for notebooks and other clients. Prints its address.
+
+    \b
+    dropship db serve
+    dropship db serve --idle 8h
+    """
+    from dropship_pipeline.cli.server import hold  # noqa: PLC0415
+    from dropship_pipeline.problem import Problem  # noqa: PLC0415
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+    from dropship_pipeline.storage import embedded  # noqa: PLC0415
+
+    settings = load_settings()
+    if settings.database_url is not None:
+        raise Problem(
+            "DROPSHIP_DATABASE_URL names a server that runs without us",
+            "Connect to it, or unset DROPSHIP_DATABASE_URL to use the embedded one",
+        )
+    address = embedded.start(settings.absolute_home)
+    click.echo(address)
+    click.echo("The server runs until Ctrl-C.", err=True)
+    with suppress(KeyboardInterrupt):  # the way to end it
+        hold(settings.absolute_home, address, idle)
 
 
 @db.command()
 def upgrade() -> None:
-    """Bring the tables to this version. A sync does it by itself; this is for when it must be done at another time."""
-    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.session import open_database  # noqa: PLC0415
+    """Bring the tables to this version. A sync does it by itself; this is for when it must be done at another time.
 
-    database = open_database(load_settings())
-    click.echo(f"The tables of {database.address} are of this version.")
+    \b
+    dropship db upgrade
+    """
+    from dropship_pipeline.cli.database import connect  # noqa: PLC0415
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+    from dropship_pipeline.storage import migrate  # noqa: PLC0415
+
+    database = connect(load_settings())
+    before = migrate.current(database)
+    if migrate.upgrade(database):
+        click.echo(f"The tables of {database.address} went from revision {before or 'none'} to {migrate.head()}.")
+    else:
+        click.echo(f"Nothing to do: the tables of {database.address} are at revision {migrate.head()}, the newest.")

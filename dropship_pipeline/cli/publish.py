@@ -13,17 +13,18 @@ def publish(as_json: bool) -> None:
     \b
     dropship publish
     """
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.storage.lake import Lake  # noqa: PLC0415
     from dropship_pipeline.storage.snapshots import publish as publish_snapshot  # noqa: PLC0415
-    from dropship_pipeline.sync.session import open_database  # noqa: PLC0415
 
     settings = load_settings()
-    snapshot = publish_snapshot(
-        open_database(settings), Lake(settings.lake_url), run_id="cli", keep=settings.snapshots_kept
-    )
+    lake = Lake(settings.lake_url)
+    snapshot = publish_snapshot(open_tables(settings), lake, run_id="cli", keep=settings.snapshots_kept)
+    latest = lake.at("latest" if lake.is_local else "latest.json")
     if as_json:
-        show_json({"path": snapshot.path, "rows": snapshot.row_counts})
+        show_json({"path": snapshot.path, "latest": latest, "rows": snapshot.row_counts})
         return
     show_table(("table", "rows"), sorted(snapshot.row_counts.items()), title="Published")
-    click.echo(f"Snapshot: {snapshot.path}")
+    click.echo(f"Snapshot  {snapshot.path}")
+    click.echo(f"Latest    {latest}")

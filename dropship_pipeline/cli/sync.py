@@ -1,14 +1,19 @@
 """`dropship sync`: the whole catalogue, a feed, or a few products, as a run of the Dagster job that the UI shows."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
+from dropship_pipeline.cli.exits import INTERRUPTED, debugging
 from dropship_pipeline.cli.options import AGE, FEED
-from dropship_pipeline.cli.show import is_person, show_json, show_table
+from dropship_pipeline.cli.show import show_json
+from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
+    from dropship_pipeline.settings import Settings
+    from dropship_pipeline.sync.request import SyncRequest
     from dropship_pipeline.sync.summary import SyncSummary
 
 
@@ -35,18 +40,23 @@ def sync(
 ) -> int:
     """Bring the tables up to date with the catalogue, and publish them.
 
+    Reads the feeds, describes the products that are new or due, takes their stock, quotes their freight, and writes a
+    Parquet snapshot. It may be stopped at any time: what was done is kept, and the next sync goes on from there.
+    Without ALIBABA_APP_KEY it reads a simulated Alibaba.com. Ends 1 when something is left to do, and says what.
+
     \b
     dropship sync                                  all feeds
     dropship sync --feed us_standard --max-age 6h  one feed, refreshing what is older than six hours
     dropship sync --product 1601206892606          one product, now
+    dropship sync --json > summary.json            for machines
     """
-    from dropship_pipeline.cli.bars import Lines, watcher  # noqa: PLC0415  Dagster takes a second to import
-    from dropship_pipeline.orchestration.run import run_sync  # noqa: PLC0415
-    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415  Dagster takes a second to import
     from dropship_pipeline.sync.request import SyncRequest, all_feeds  # noqa: PLC0415
+    from dropship_pipeline.sync.summary import SyncSummary  # noqa: PLC0415
 
     if feeds and products:
         raise click.UsageError("--feed and --product exclude each other: a product is refreshed wherever it is listed.")
+    settings = load_settings()
     request = SyncRequest(
         feeds=() if products else feeds or all_feeds(),
         product_ids=products,
@@ -55,50 +65,40 @@ def sync(
         force=force,
         let_through=let_through,
     )
-    with Lines() if as_json else watcher() as progress:
-        summary = run_sync(load_settings(), request, progress)
+    if not settings.has_credentials:
+        click.echo(
+            "ALIBABA_APP_KEY is not set: this reads the simulated Alibaba.com, which is started for it.", err=True
+        )
+    try:
+        summary = _run(settings, request, as_json)
+    except KeyboardInterrupt:
+        click.echo("dropship: stopped; what was done is kept, and the next sync goes on from there", err=True)
+        return INTERRUPTED
+    except Problem as problem:
+        if as_json:  # whoever reads it gets a document whatever happens
+            show_json(
+                SyncSummary("", failure=str(problem).rstrip("."), simulated=not settings.has_credentials).as_json()
+            )
+        raise
     if as_json:
         show_json(summary.as_json())
     else:
+        from dropship_pipeline.cli.closing import show_summary  # noqa: PLC0415
+
         show_summary(summary)
     for line in summary.problems:
-        click.echo(f"dropship: {line}.", err=True)
+        click.echo(f"dropship: {' '.join(line.split())}.", err=True)
     return 1 if summary.problems else 0
 
 
-def show_summary(summary: "SyncSummary") -> None:
-    """What the sync did: by feed, by stage, in calls; where the tables are; what to try next."""
-    if summary.feeds_table:
-        show_table(
-            ("feed", "listed", "new", "changed", "delisted", "rejected", "state"),
-            [(r.feed, r.listed, r.new, r.changed, r.delisted, r.rejected, r.state) for r in summary.feeds_table],
-            title="Feeds",
-        )
-    show_table(
-        ("stage", "due", "done", "changed", "refused", "rejected", "undone", "calls", "seconds"),
-        [
-            (s.stage, s.due, s.done, s.changed, s.refused, s.rejected, s.undone, s.calls.calls, f"{s.seconds:.1f}")
-            for s in summary.stages
-        ],
-        title="Stages",
-    )
-    calls = summary.calls
-    click.echo(
-        f"{calls.calls:,} calls, {calls.throttles:,} throttles, {calls.retries:,} retries in {summary.seconds:.1f} s"
-    )
-    for name, place in summary.places.items():
-        click.echo(f"{name}: {place}")
-    if is_person() or summary.simulated:
-        click.echo("Next:")
-        for line in _NEXT:
-            click.echo(f"  {line}")
+def _run(settings: "Settings", request: "SyncRequest", as_json: bool) -> "SyncSummary":
+    from dropship_pipeline.cli.bars import quiet, watcher  # noqa: PLC0415
 
+    # the bars come first: a person sees that something happens while Dagster is imported
+    with watcher(plain=as_json) as progress, nullcontext() if debugging() else quiet():
+        from dropship_pipeline.orchestration.run import run_sync  # noqa: PLC0415
+        from dropship_pipeline.storage.failures import in_our_words  # noqa: PLC0415
 
-_NEXT = (
-    (
-        'dropship sql "SELECT title, min(price) FROM catalog.products JOIN catalog.price_tiers USING (product_id) '
-        'GROUP BY 1 ORDER BY 2 LIMIT 10"'
-    ),
-    "dropship status",
-    "dropship sync                    again: only what is due is read, and nothing is rewritten",
-)
+        # Dagster keeps its own tables in the same database, and meets the same failures without our words for them
+        with in_our_words("of Dagster's tables"):
+            return run_sync(settings, request, progress)

@@ -95,6 +95,7 @@ def environment(sandbox: "Sandbox", base_url: str) -> dict[str, str]:
     app, tokens = sandbox.accounts.default_app, sandbox.accounts.seeded()
     return {
         "ALIBABA_BASE_URL": base_url,
+        "ALIBABA_AUTHORIZE_URL": base_url.removesuffix("/rest") + "/oauth/authorize",
         "ALIBABA_APP_KEY": app.key,
         "ALIBABA_APP_SECRET": app.secret,
         "ALIBABA_ACCESS_TOKEN": tokens.access_token,

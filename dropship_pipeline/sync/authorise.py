@@ -7,23 +7,28 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
 from urllib.parse import parse_qs, urlsplit
 
 from dropship_pipeline.alibaba.authorize import authorize_url
 from dropship_pipeline.alibaba.client import Client
-from dropship_pipeline.alibaba.tokens import TokenSource
+from dropship_pipeline.alibaba.redaction import message
+from dropship_pipeline.alibaba.tokens import TokenPair, TokenSource
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import AUTHORIZE_URL, Settings
 from dropship_pipeline.storage.accounts import AccountVault
 from dropship_pipeline.sync.place import find_place
 from dropship_pipeline.sync.session import open_database, open_gateway, open_vault
 
-_THANKS = "<!doctype html><meta charset=utf-8><title>dropship</title><p>{}</p>"
-_DONE = "The account is authorised for dropship. You may close this page."
-_FAILED = "That did not work: the terminal says why. You may close this page."
+CALLBACK = "/callback"
+
+_LOGIN = "Try again: dropship auth login"
+_PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>dropship</title><p>{}</p></html>"
+_CAUGHT = "dropship has the answer: the terminal says what came of it. You may close this page."
+_NOT_OURS = "This is no answer to the login that dropship waits for: the terminal has the address to open."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +42,24 @@ class Authority:
     tokens: TokenSource
     authorize_page: str
 
-    def exchange(self, code: str) -> None:
+    def exchange(self, code: str) -> TokenPair:
         """Exchange an authorisation code for tokens and keep them. A code lasts 30 minutes and serves once."""
         grant = self.client.create_token(code)
         with self.vault.lock(self.account):
             self.vault.save(self.account, grant.pair, grant.profile)
+        return grant.pair
 
-    def refresh(self) -> None:
+    def refresh(self) -> TokenPair:
         """Refresh the tokens now, whatever their age."""
+        pair = self._kept()
+        self.tokens.renew(pair.access_token)
+        return self._kept()
+
+    def _kept(self) -> TokenPair:
         pair = self.vault.load(self.account)
         if pair is None:
             raise Problem(f"Account {self.account} has no tokens", "Authorise it: dropship auth login")
-        self.tokens.renew(pair.access_token)
+        return pair
 
 
 @contextmanager
@@ -59,8 +70,8 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
             "No app is named, and the simulated Alibaba.com needs no login",
             "Set ALIBABA_APP_KEY and ALIBABA_APP_SECRET, from the app's page in the console",
         )
-    database = open_database(settings)
     with (
+        closing(open_database(settings)) as database,
         find_place(settings) as place,
         open_gateway(settings, place, database) as gateway,
         Client(gateway) as client,
@@ -73,57 +84,71 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
             gateway.tokens,
             settings.alibaba_authorize_url or AUTHORIZE_URL,
         )
-    database.close()
 
 
-def login(authority: Authority, port: int, tell: Callable[[str], None], wait_seconds: float = 300.0) -> None:
+def login(authority: Authority, port: int, tell: Callable[[str], None], wait_seconds: float = 300.0) -> TokenPair:
     """Have a person authorise the account in a browser: `tell` is given the address to open.
 
-    The callback is caught on loopback at `port`; one whose `state` is not the one sent is refused. Raises `Problem`
-    when nobody comes in time, or the buyer says no.
+    The callback is caught on loopback at `port` (0: any free one); one whose `state` is not the one sent is refused.
+    Raises `Problem` when nobody comes in time, or the buyer says no.
     """
     state = secrets.token_urlsafe(24)
-    answer: dict[str, str] = {}
-    arrived = threading.Event()
+    answers: SimpleQueue[dict[str, str]] = SimpleQueue()
+    with _callback_server(port, state, answers) as server:
+        redirect_uri = f"http://127.0.0.1:{server.server_port}{CALLBACK}"
+        tell(authorize_url(authority.app_key, redirect_uri, state, authority.authorize_page))
+        try:
+            answer = answers.get(timeout=wait_seconds)
+        except Empty:
+            raise Problem(f"Nobody authorised the account within {wait_seconds:g} seconds", _LOGIN) from None
+    if not answer.get("code"):
+        # the words came by way of the browser: shortened, and without what looks like a token
+        said = message(answer.get("error_description") or answer.get("error") or "no code came back")
+        raise Problem(f"The buyer did not authorise the app: {said}", _LOGIN)
+    return authority.exchange(answer["code"])
 
+
+@contextmanager
+def _callback_server(port: int, state: str, answers: SimpleQueue[dict[str, str]]) -> Iterator[ThreadingHTTPServer]:
     class Callback(BaseHTTPRequestHandler):
-        """Takes one callback; says nothing of it in any log."""
+        """Takes the callback; says nothing of it in any log."""
+
+        timeout = 10  # a browser opens connections that it may never use
 
         def do_GET(self) -> None:
             """The browser comes back."""
-            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-            genuine = hmac.compare_digest(query.get("state", ""), state)
-            if genuine and not arrived.is_set():
-                answer.update(query)
-                arrived.set()
-            self.send_response(200 if genuine and "code" in query else 400)
+            address = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(address.query).items()}
+            genuine = address.path == CALLBACK and hmac.compare_digest(
+                query.get("state", "").encode(errors="replace"), state.encode()
+            )
+            page = _PAGE.format(_CAUGHT if genuine else _NOT_OURS).encode()
+            self.send_response(200 if genuine else 404 if address.path != CALLBACK else 400)
             self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page)))
+            self.send_header("Referrer-Policy", "no-referrer")
             self.end_headers()
-            self.wfile.write(_THANKS.format(_DONE if genuine and "code" in query else _FAILED).encode())
+            self.wfile.write(page)
+            if genuine:
+                answers.put(query)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as the base class names it
             """The request line holds the code: it is not logged."""
 
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A browser that hangs up in the middle is none of our business."""
+
     try:
-        server = HTTPServer(("127.0.0.1", port), Callback)
-    except OSError as error:
-        raise Problem(
-            f"Port {port} for the callback is taken ({error.strerror})", "Name another one: --port"
-        ) from error
-    redirect_uri = f"http://127.0.0.1:{server.server_port}/callback"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+        server = Server(("127.0.0.1", port), Callback)
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else "there is no such port"
+        raise Problem(f"Port {port} cannot take the callback: {why}", "Name another one: --port") from error
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     try:
-        tell(authorize_url(authority.app_key, redirect_uri, state, authority.authorize_page))
-        if not arrived.wait(wait_seconds):
-            raise Problem(
-                f"Nobody authorised the account within {wait_seconds:.0f} s", "Try again: dropship auth login"
-            )
+        yield server
     finally:
         server.shutdown()
         server.server_close()
-    if "code" not in answer:
-        raise Problem(
-            f"The buyer did not authorise the app ({answer.get('error', 'no code came back')})",
-            "Try again: dropship auth login",
-        )
-    authority.exchange(answer["code"])

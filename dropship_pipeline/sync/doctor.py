@@ -1,22 +1,29 @@
-"""Checking everything that a sync needs, in the order in which a sync would miss it. Each finding has its remedy."""
+"""Checking everything that a sync needs, in the order in which a sync would miss it. Each finding has its remedy.
 
+What needs Dagster is checked by the command line: nothing here imports it.
+"""
+
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.products import read_product_page
 from dropship_pipeline.catalog.destinations import parse_destinations
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.settings import Settings
+from dropship_pipeline.settings import Settings, unknown_variables
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Lake
+from dropship_pipeline.storage.origin import claim_origin
 from dropship_pipeline.sync.discover import page_request
 from dropship_pipeline.sync.place import Place, find_place
-from dropship_pipeline.sync.session import open_database, open_gateway
+from dropship_pipeline.sync.session import open_database, open_gateway, open_vault
+from dropship_pipeline.sync.status import read_status
 
 LEAST_FREE_BYTES = 1_000_000_000
 
@@ -41,17 +48,17 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Check one thing after the other; what needs something that failed is not tried."""
-    yield _checked("Destinations", lambda: ", ".join(str(d) for d in parse_destinations(settings.destinations)))
+    yield _settings()
+    yield checked("Destinations", lambda: ", ".join(str(d) for d in parse_destinations(settings.destinations)))
     yield _disk(settings)
-    yield _checked("Lake", lambda: _write_to(Lake(settings.lake_url)))
-    database: Database | None = None
+    yield checked("Lake", lambda: _write_to(Lake(settings.lake_url)))
     with ExitStack() as stack:
         try:
             database = open_database(settings)
-            stack.callback(database.close)
         except Problem as problem:
             yield Finding("Database", Verdict.FAILED, problem.what, problem.remedy)
             return
+        stack.callback(database.close)
         embedded = "" if settings.database_url else ", embedded"
         yield Finding("Database", Verdict.OK, f"{database.address}{embedded}, tables of this version")
         try:
@@ -59,25 +66,46 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except Problem as problem:
             yield Finding("Alibaba.com", Verdict.FAILED, problem.what, problem.remedy)
             return
-        yield _checked("Alibaba.com", lambda: _ask(settings, place, database))
+        yield checked("Catalogue", lambda: _origin(database, place))
+        yield checked("Secret key", lambda: _tokens(settings, place, database))
+        yield checked("Alibaba.com", lambda: _ask(settings, place, database))
 
 
-def _checked(check: str, look: Callable[[], str]) -> Finding:
+def checked(check: str, look: Callable[[], str]) -> Finding:
+    """The finding of a look that says what it found, or raises the `Problem` that it found."""
     try:
         return Finding(check, Verdict.OK, look())
     except Problem as problem:
         return Finding(check, Verdict.FAILED, problem.what, problem.remedy)
 
 
+def _settings() -> Finding:
+    slips = unknown_variables()
+    if not slips:
+        return Finding("Settings", Verdict.OK, "every variable is known")
+    meant = [f"{name} (meant: {near}?)" if near else name for name, near in slips.items()]
+    return Finding(
+        "Settings", Verdict.WARNING, f"not known: {', '.join(meant)}", "Correct the names: the README lists them"
+    )
+
+
 def _disk(settings: Settings) -> Finding:
     folder = settings.absolute_home
-    while not folder.exists():
+    while not folder.is_dir():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.1f} GB free at {folder}"
+    if not _is_writable(folder):
+        return Finding(
+            "Disk", Verdict.FAILED, f"{folder} cannot be written", "Let this user write there, or set DROPSHIP_HOME"
+        )
     if free < LEAST_FREE_BYTES:
         return Finding("Disk", Verdict.WARNING, found, "Free some: raw answers and snapshots need room")
     return Finding("Disk", Verdict.OK, found)
+
+
+def _is_writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _write_to(lake: Lake) -> str:
@@ -87,11 +115,24 @@ def _write_to(lake: Lake) -> str:
     return f"{lake.location} can be written"
 
 
+def _origin(database: Database, place: Place) -> str:
+    held = read_status(database, ()).origin
+    if held is None:
+        return f"{database.address} is empty"
+    claim_origin(database, place.origin)  # raises where it holds the other one, and changes nothing where it does not
+    return f"{database.address} holds {'the simulated one' if place.simulated else 'one of Alibaba.com'}, as it should"
+
+
+def _tokens(settings: Settings, place: Place, database: Database) -> str:
+    vault = open_vault(settings, database)
+    kept = vault.load(place.account)
+    return "no tokens are kept yet" if kept is None else f"fits the tokens of account {place.account}"
+
+
 def _ask(settings: Settings, place: Place, database: Database) -> str:
     """One real call: reaches the host, and has the key, the secret, the clock, the token and the dialect checked."""
     with open_gateway(settings, place, database) as gateway, Client(gateway) as client:
         page = read_product_page(client.call(page_request(FEEDS[0], 0, 1)).payload)
-    whose = "the simulated Alibaba.com, as no app is named" if place.simulated else gateway.host
-    return (
-        f"{whose} answers; dialect {gateway.dialect.current}; feed {FEEDS[0].key} has {page.total or 'some'} products"
-    )
+    whose = "the simulated one (ALIBABA_APP_KEY is not set)" if place.simulated else gateway.host
+    listed = "products" if page.total is None else f"{page.total:,} products"
+    return f"{whose} answers, in dialect {gateway.dialect.current}; feed {FEEDS[0].key} lists {listed}"

@@ -19,6 +19,7 @@ from dropship_pipeline.sandbox.launch import SandboxConfig, SandboxFailedError, 
 
 VARIABLES = [
     "ALIBABA_BASE_URL",
+    "ALIBABA_AUTHORIZE_URL",
     "ALIBABA_APP_KEY",
     "ALIBABA_APP_SECRET",
     "ALIBABA_ACCESS_TOKEN",
@@ -48,6 +49,11 @@ def test_a_started_sandbox_answers_with_the_variables_it_gives_and_ends_when_sto
         assert list(running.env) == VARIABLES
         assert running.env["ALIBABA_BASE_URL"] == running.base_url
         assert running.base_url.endswith("/rest")
+        with urllib.request.urlopen(
+            running.env["ALIBABA_AUTHORIZE_URL"]
+            + f"?response_type=code&client_id={running.env['ALIBABA_APP_KEY']}&redirect_uri=http://127.0.0.1/callback"
+        ) as page:
+            assert "asks for access" in page.read().decode()
         assert Client(running).describe("1601206892606")["code"] == "0"
         health = running.control_url + "health"
     assert not answers(health)
@@ -119,7 +125,7 @@ def command():
 
 
 def printed_variables(process):
-    lines = [process.stdout.readline().strip() for _ in range(7)]
+    lines = [process.stdout.readline().strip() for _ in range(len(VARIABLES) + 2)]
     return dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
 
 
