@@ -32,9 +32,11 @@ check: $(INSTALLED) ## lint, types, import rules, generated docs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m dropship_pipeline.tables.dictionary --check
+	@$(BIN)/python -m dropship_pipeline.cli.reference --check
 
 docs: $(INSTALLED) ## the pages that are generated from the code
 	@$(BIN)/python -m dropship_pipeline.tables.dictionary
+	@$(BIN)/python -m dropship_pipeline.cli.reference
 
 clean: ## everything that was made here, the demo's data included
 	rm -rf .venv .dropship .mypy_cache .ruff_cache .pytest_cache build *.egg-info
