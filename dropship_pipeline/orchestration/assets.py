@@ -86,16 +86,21 @@ def discover_step(
     with stage(context, session) as opened:
         outcomes = discover(opened, options.request(tuple(context.partition_keys)))
     for outcome in outcomes:
-        context.add_asset_metadata(_sweep_metadata(outcome), asset_key=_LISTING, partition_key=outcome.feed)
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": outcome.listed, **_sweep_metadata(outcome)},
+            asset_key=_LISTING,
+            partition_key=outcome.feed,
+        )
     yield dg.MaterializeResult(asset_key=_LISTING)
     yield dg.MaterializeResult(
         asset_key=asset_key(tables.LISTING_CHANGES), metadata={"figures": dg.MetadataValue.asset(_LISTING)}
     )
-    told = [dg.TableRecord({"feed": outcome.feed, **_sweep_metadata(outcome)}) for outcome in outcomes]
-    unfinished = SyncSummary("", feeds=outcomes)
-    yield check_of(
-        SWEEPS_COMPLETE, unfinished, {"unfinished": len(unfinished.problems), "feeds": dg.MetadataValue.table(told)}
-    )
+    told = [
+        dg.TableRecord({"feed": outcome.feed, "listed": outcome.listed, **_sweep_metadata(outcome)})
+        for outcome in outcomes
+    ]
+    done = SyncSummary("", feeds=outcomes)
+    yield check_of(SWEEPS_COMPLETE, done, {"unfinished": len(done.problems), "feeds": dg.MetadataValue.table(told)})
 
 
 @dg.multi_asset(
@@ -192,7 +197,6 @@ def snapshot_metadata(snapshot: Snapshot) -> dict[str, dg.MetadataValue | int]:
 
 def _sweep_metadata(outcome: FeedOutcome) -> dict[str, str | int]:
     return {
-        "dagster/partition_row_count": outcome.listed,
         "new": outcome.new,
         "missing": outcome.missing,
         "delisted": outcome.delisted,

@@ -8,6 +8,7 @@ from pydantic import Field
 from dropship_pipeline.orchestration.assets import ASSETS, SNAPSHOT, snapshot_metadata
 from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
 from dropship_pipeline.orchestration.stages import stage
+from dropship_pipeline.problem import Problem
 from dropship_pipeline.sync.describe import describe
 from dropship_pipeline.sync.publish import publish
 from dropship_pipeline.sync.quote import quote
@@ -27,7 +28,7 @@ catalogue_sync = dg.define_asset_job(
 class Products(dg.Config):
     """Which products to refresh now, whatever their age."""
 
-    product_ids: list[str] = Field(min_length=1, description="Alibaba.com product IDs.")
+    product_ids: list[str] = Field(description="Alibaba.com product IDs.")
 
 
 @dg.op
@@ -36,6 +37,8 @@ def refresh(
 ) -> None:
     """Describe these products, read their stock, quote their freight, publish."""
     with stage(context, session) as opened:
+        if not config.product_ids:  # to the stages, no product in particular is all of them
+            raise Problem("No product is named", "Give product_ids in the run's config")
         request = options.request(product_ids=tuple(config.product_ids))
         describe(opened, request)
         take_stock(opened, request)

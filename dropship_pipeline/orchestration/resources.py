@@ -22,7 +22,7 @@ class SyncOptions(dg.ConfigurableResource[None]):
     max_age: str | None = Field(
         None, description="Refresh what is older than this: 24h, 90m, 7d. Unset: each kind's own age."
     )
-    limit: int | None = Field(None, ge=0, description="Refresh at most so many products of each kind.")
+    limit: int | None = Field(None, description="Refresh at most so many products of each kind.")
     force: bool = Field(default=False, description="Refresh whatever its age.")
     let_through: bool = Field(
         default=False, description="End memberships although the sweep would end more than a fifth of the feed."
@@ -34,7 +34,7 @@ class SyncOptions(dg.ConfigurableResource[None]):
         return None if self.max_age is None else parse_age(self.max_age)
 
     def request(self, feeds: tuple[str, ...] = (), product_ids: tuple[str, ...] = ()) -> SyncRequest:
-        """What the stages are asked, for these feeds or these products."""
+        """What the stages are asked, for these feeds or these products. Raises `Problem` for what cannot be asked."""
         return SyncRequest(feeds, product_ids, self.age, self.limit, self.force, self.let_through)
 
 

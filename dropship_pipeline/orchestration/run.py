@@ -13,7 +13,7 @@ from dropship_pipeline.orchestration.abandoned import close_abandoned, going
 from dropship_pipeline.orchestration.instance import open_instance
 from dropship_pipeline.orchestration.partitions import ranges
 from dropship_pipeline.orchestration.resources import opened, options_config
-from dropship_pipeline.orchestration.stages import TRIGGER
+from dropship_pipeline.orchestration.stages import STOPPED, TRIGGER
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.sync.progress import Progress
@@ -89,6 +89,8 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
             raise_on_error=False,
         )
         if _was_stopped(result.dagster_run):
+            if result.dagster_run.status is dg.DagsterRunStatus.FAILURE:  # it came between two steps: see `stage`
+                instance.report_run_canceled(result.dagster_run, STOPPED)
             raise KeyboardInterrupt
         if not result.success and not session.summary.problems:
             session.failed(f"Run {run_id} failed unexpectedly: see it in the Dagster UI")

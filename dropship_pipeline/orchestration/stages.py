@@ -17,6 +17,8 @@ from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
 TRIGGER = "dropship/trigger"
 """The tag that says how a run was started: `cli` for the command line."""
 
+STOPPED = "Stopped on the command line"
+
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
@@ -39,7 +41,7 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
         session.failed("The run was stopped before it was done")
         if context.run.tags.get(TRIGGER) == "cli":
             # nobody asked the UI to stop it: without this, a Ctrl-C would be shown as a crash, and alerted
-            context.instance.report_run_canceling(context.run, "Stopped on the command line")
+            context.instance.report_run_canceling(context.run, STOPPED)
         raise
     except Exception as error:
         session.failed(

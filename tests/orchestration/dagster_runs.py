@@ -1,0 +1,104 @@
+"""Runs of the pipeline's jobs on a real instance in Postgres, and what Dagster remembers of them."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import dagster as dg
+from deployment import Deployment, clean_environment
+
+from dropship_pipeline.orchestration.instance import dagster_home, open_instance
+from dropship_pipeline.orchestration.wiring import build_defs
+
+
+@contextmanager
+def installed(merchant: Deployment) -> Iterator[dg.DagsterInstance]:
+    """This process with a merchant's variables and nothing else that the pipeline reads; its instance."""
+    home = str(dagster_home(merchant.settings))
+    variables = {**clean_environment(), **merchant.environment, "DAGSTER_HOME": home}
+    with mock.patch.dict(os.environ, variables, clear=True), open_instance(merchant.settings) as instance:
+        yield instance
+
+
+def run_job(
+    instance: dg.DagsterInstance,
+    job: str = "catalogue_sync",
+    *,
+    feeds: tuple[str, str] | str | None = None,
+    options: dict[str, object] | None = None,
+    ops: dict[str, object] | None = None,
+) -> dg.DagsterRun:
+    """Run a job in this process with the resources that Dagster makes: for a feed, or from one feed to another."""
+    tags = {}
+    if isinstance(feeds, tuple):
+        tags = dict(
+            zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), feeds, strict=True)
+        )
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if options:
+        config["resources"] = {"options": {"config": options}}
+    if ops:
+        config["ops"] = ops
+    result = (
+        build_defs()
+        .resolve_job_def(job)
+        .execute_in_process(
+            instance=instance,
+            run_config=config,
+            tags=tags,
+            partition_key=feeds if isinstance(feeds, str) else None,
+            raise_on_error=False,
+        )
+    )
+    return result.dagster_run
+
+
+def materialised(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, list[str | None]]:
+    """The partitions that a run materialised, by asset, sorted."""
+    found = defaultdict(list)
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        event = entry.get_dagster_event()
+        assert event.asset_key is not None
+        found[event.asset_key.to_user_string()].append(event.partition)
+    return {asset: sorted(partitions, key=str) for asset, partitions in found.items()}
+
+
+def checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, dg.AssetCheckEvaluation]:
+    """The checks that a run made, by name."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [entry.get_dagster_event().asset_check_evaluation_data for entry in entries]
+    return {evaluation.check_name: evaluation for evaluation in evaluations}
+
+
+def failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str]:
+    """What each step that failed says, by step: what the UI shows first."""
+    said = {}
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = entry.get_dagster_event()
+        data = event.step_failure_data
+        assert event.step_key is not None
+        said[event.step_key] = (
+            data.user_failure_data.description or ""
+            if data.user_failure_data
+            else f"{data.error.cls_name}: {data.error.message}"
+            if data.error
+            else ""
+        )
+    return said
+
+
+def succeeded(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """The steps that succeeded, in order."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)
+    return [entry.step_key for entry in entries if entry.step_key]
+
+
+def metadata(instance: dg.DagsterInstance, asset: str, partition: str | None = None) -> dict[str, Any]:
+    """The metadata of the latest materialisation of this asset and partition."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(asset.split("/")), asset_partitions=[partition] if partition else None)
+    [latest] = instance.fetch_materializations(wanted, limit=1).records
+    assert latest.asset_materialization is not None
+    return {name: entry.value for name, entry in latest.asset_materialization.metadata.items()}

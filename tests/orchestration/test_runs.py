@@ -1,0 +1,203 @@
+"""Runs of the jobs as Dagster makes them: what they materialise, what their options do, what a fault looks like."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import pytest
+from dagster_runs import checks, failures, installed, materialised, metadata, run_job, succeeded
+from deployment import SECRET_KEY, Deployment
+from sqlalchemy.engine import make_url
+
+from dropship_pipeline.orchestration.assets import ALL_STOCK_READ
+from dropship_pipeline.orchestration.stages import check_of, stage_metadata
+from dropship_pipeline.storage.database import Database
+from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
+from dropship_pipeline.tables.catalog import CATALOG_TABLES
+
+Deploy = Callable[..., Deployment]
+
+STEPS = ["discover", "describe", "take_stock", "quote", "publish"]
+TABLES = {f"{table.schema}/{table.name}" for table in CATALOG_TABLES}
+DESCRIPTIONS = "/eco/buyer/product/description"
+CROSS_BORDER_BREAKS = {"fault": "refuse:code=300000:path=/eco/buyer/crossborder/product/check"}
+
+
+def described(merchant: Deployment) -> int:
+    return int(merchant.value("SELECT count(*) FROM catalog.products"))
+
+
+def test_a_range_of_feeds_is_one_run_that_materialises_each_of_them(deploy: Deploy) -> None:
+    merchant = deploy(products=60)
+    with installed(merchant) as instance:
+        run = run_job(instance, feeds=("us_standard", "us_fast_48h"))
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        assert succeeded(instance, run) == STEPS
+        feeds = ["cross_border_us", "us_fast_48h", "us_standard"]
+        assert materialised(instance, run) == {**dict.fromkeys(TABLES, feeds), "lake/snapshot": [None]}
+        assert all(check.passed for check in checks(instance, run).values())
+        listed = merchant.value("SELECT count(*) FROM catalog.feed_products WHERE feed = 'us_standard'")
+        assert metadata(instance, "catalog/feed_products", "us_standard")["dagster/partition_row_count"] == listed
+        assert metadata(instance, "catalog/products", "us_standard")["dagster/partition_row_count"] == listed
+        assert metadata(instance, "lake/snapshot")["rows/catalog.products"] == described(merchant)
+
+
+def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_listing(deploy: Deploy) -> None:
+    merchant = deploy(products=60, drift=0)
+    with installed(merchant) as instance:
+        run = run_job(instance, feeds="local_us")
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        assert materialised(instance, run) == {**{table: ["local_us"] for table in TABLES}, "lake/snapshot": [None]}
+        first = metadata(instance, "catalog/products", "local_us")
+        assert first["run/done"] == described(merchant) > 0
+        assert first["run/calls"] >= first["run/done"]
+        assert merchant.rows("SELECT DISTINCT feed FROM catalog.feed_products") == [{"feed": "local_us"}]
+
+        run_job(instance, feeds="local_us")
+        second = metadata(instance, "catalog/products", "local_us")
+        assert (second["run/due"], second["run/calls"], second["run/rows_written"], second["changed"]) == (0, 0, 0, 0)
+        assert metadata(instance, "catalog/feed_products", "local_us")["pages"] > 0
+
+
+def test_a_broken_feed_fails_the_run_in_one_line_with_all_else_done_and_published(deploy: Deploy) -> None:
+    merchant = deploy(products=60, drift=0)
+    merchant.sandbox.control("faults", CROSS_BORDER_BREAKS)
+    with installed(merchant) as instance:
+        run = run_job(instance, feeds=("local_mx", "cross_border"))
+        assert run.status is dg.DagsterRunStatus.FAILURE
+        [(step, line)] = failures(instance, run).items()
+        assert step == "publish"
+        assert "Feed cross_border could not be completed" in line
+        assert len(line.splitlines()) == 1
+        # all else is done, and published
+        assert succeeded(instance, run) == STEPS[:-1]
+        assert materialised(instance, run)["lake/snapshot"] == [None]
+        assert metadata(instance, "lake/snapshot")["rows/catalog.products"] == described(merchant) > 0
+        assert metadata(instance, "catalog/feed_products", "local_mx")["state"] == "complete"
+        assert metadata(instance, "catalog/feed_products", "cross_border")["state"] == "incomplete"
+        # and the check names the feed
+        made = checks(instance, run)
+        assert [name for name, check in made.items() if not check.passed] == ["sweeps_complete"]
+        assert made["sweeps_complete"].severity is dg.AssetCheckSeverity.ERROR
+        assert made["sweeps_complete"].description == line
+        assert made["sweeps_complete"].metadata["unfinished"].value == 1
+
+        merchant.sandbox.control("faults", method="DELETE")
+        again = run_job(instance, feeds=("local_mx", "cross_border"))
+        assert again.status is dg.DagsterRunStatus.SUCCESS
+        assert checks(instance, again)["sweeps_complete"].passed
+
+
+def test_products_that_could_not_be_read_fail_the_check_of_their_stage() -> None:
+    outcome = StageOutcome("take stock", due=40, done=38, undone=2, undone_reason="Alibaba.com did not answer")
+    check = check_of(ALL_STOCK_READ, SyncSummary("", stages=[outcome]), stage_metadata(outcome))
+    assert not check.passed
+    assert check.description is not None
+    assert "2 products could not be read by take stock: Alibaba.com did not answer" in check.description
+    assert check.metadata["undone"].value == 2
+    assert check_of(ALL_STOCK_READ, SyncSummary("", stages=[StageOutcome("take stock", due=40, done=40)]), {}).passed
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"ALIBABA_APP_SECRET": "wrong"}, "ALIBABA_APP_SECRET"),
+        ({"ALIBABA_ACCESS_TOKEN": "", "ALIBABA_REFRESH_TOKEN": ""}, "dropship auth login"),
+        ({"DROPSHIP_DESTINATIONS": "Mars"}, "DROPSHIP_DESTINATIONS"),
+    ],
+)
+def test_what_makes_every_call_fail_fails_the_first_step_in_one_line(
+    deploy: Deploy, variables: dict[str, str], says: str
+) -> None:
+    merchant = deploy(products=20, variables=variables)
+    with installed(merchant) as instance:
+        run = run_job(instance, feeds="local_us")
+        assert run.status is dg.DagsterRunStatus.FAILURE
+        [(step, line)] = failures(instance, run).items()
+        assert step == "discover"
+        assert says in line
+        assert len(line.splitlines()) == 1
+        assert succeeded(instance, run) == []
+        assert materialised(instance, run) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [({"max_age": "yesterday"}, "'yesterday'"), ({"limit": -1}, "The limit is -1")]
+)
+def test_an_option_that_cannot_be_is_named(deploy: Deploy, options: dict[str, object], says: str) -> None:
+    with installed(deploy(products=20)) as instance:
+        run = run_job(instance, feeds="local_us", options=options)
+        assert says in failures(instance, run)["discover"]
+
+
+def test_the_options_of_a_run_reach_its_stages(deploy: Deploy) -> None:
+    merchant = deploy(products=90, drift=0)
+    with installed(merchant) as instance:
+        run_job(instance, feeds="cross_border", options={"limit": 7})
+        assert described(merchant) == 7
+        run_job(instance, feeds="cross_border")
+        everything = described(merchant)
+        assert everything > 7
+        for option in ({"force": True}, {"max_age": "0s"}):
+            before = sum(merchant.calls(DESCRIPTIONS).values())
+            run_job(instance, feeds="cross_border", options=option)
+            assert sum(merchant.calls(DESCRIPTIONS).values()) - before == everything, option
+
+        merchant.sandbox.control("faults", {"fault": "empty_listing:path=/eco/buyer/crossborder/product/check"})
+        held = run_job(instance, feeds="cross_border")
+        assert "--let-through" in failures(instance, held)["publish"]
+        assert merchant.value("SELECT count(*) FROM catalog.feed_products WHERE delisted_at IS NOT NULL") == 0
+        through = run_job(instance, feeds="cross_border", options={"let_through": True})
+        assert through.status is dg.DagsterRunStatus.SUCCESS
+        assert merchant.value("SELECT count(*) FROM catalog.feed_products WHERE delisted_at IS NULL") == 0
+
+
+def test_a_handful_of_products_are_refreshed_by_id_and_published(deploy: Deploy) -> None:
+    merchant = deploy(products=60, drift=0)
+    with installed(merchant) as instance:
+        run_job(instance, feeds="cross_border")
+        chosen = [row["product_id"] for row in merchant.rows("SELECT product_id FROM catalog.products LIMIT 2")]
+        before = merchant.calls(DESCRIPTIONS)
+        run = run_job(instance, "refresh_products", ops={"refresh": {"config": {"product_ids": chosen}}})
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        after = merchant.calls(DESCRIPTIONS)
+        assert {key for key in after if after[key] != before.get(key)} == set(chosen)
+        assert materialised(instance, run) == {"lake/snapshot": [None]}
+
+
+def test_refreshing_no_product_in_particular_does_not_refresh_them_all(deploy: Deploy) -> None:
+    merchant = deploy(products=20)
+    with installed(merchant) as instance:
+        run = run_job(instance, "refresh_products", ops={"refresh": {"config": {"product_ids": []}}})
+        assert "No product is named" in failures(instance, run)["refresh"]
+        assert merchant.calls(DESCRIPTIONS) == {}
+
+
+def test_the_log_of_a_run_tells_how_it_goes_a_few_lines_a_stage(deploy: Deploy) -> None:
+    with installed(deploy(products=60)) as instance:
+        run = run_job(instance, feeds="cross_border")
+        lines = [entry.user_message for entry in instance.all_logs(run.run_id) if not entry.is_dagster_event]
+        assert [line.split(":")[0] for line in lines[:2]] == ["list", "list"]
+        assert len(lines) <= 4 * len(STEPS)
+
+
+def test_no_secret_is_in_anything_that_dagster_keeps(deploy: Deploy) -> None:
+    merchant = deploy(products=20)
+    url = make_url(merchant.database.libpq_url).set(password="a-password-of-postgres")
+    merchant.database = Database(url.render_as_string(hide_password=False))
+    secrets = {
+        "a-password-of-postgres",
+        SECRET_KEY,
+        *(merchant.sandbox.env[name] for name in merchant.sandbox.env if name != "ALIBABA_BASE_URL"),
+    } - {merchant.sandbox.env["ALIBABA_APP_KEY"]}
+    with installed(merchant) as instance:
+        run_job(instance, feeds="local_us")
+        merchant.variables["ALIBABA_ACCESS_TOKEN"] = "a-token-that-nobody-gave"
+    merchant.variables["ALIBABA_REFRESH_TOKEN"] = "a-refresh-token-that-nobody-gave"
+    secrets |= {"a-token-that-nobody-gave", "a-refresh-token-that-nobody-gave"}
+    with installed(merchant) as instance:
+        refused = run_job(instance, feeds="local_us")
+        assert refused.status is dg.DagsterRunStatus.FAILURE
+    for table in ("event_logs", "runs", "snapshots", "asset_keys"):
+        kept = " ".join(str(row) for row in merchant.rows(f"SELECT * FROM dagster.{table}"))
+        assert len(kept) > 100, table
+        assert [secret for secret in secrets if secret in kept] == [], table

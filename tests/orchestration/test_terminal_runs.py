@@ -1,0 +1,126 @@
+"""`dropship sync` is a run like any other, however its process ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+from dagster_runs import installed
+from deployment import Deployment, clean_environment
+
+Deploy = Callable[..., Deployment]
+
+DROPSHIP = [sys.executable, "-m", "dropship_pipeline.cli"]
+# whoever runs the tests in the background ignores Ctrl-C, and so would the sync
+AT_A_TERMINAL = """
+import signal
+from dropship_pipeline.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+SLOW = {"fault": "slow:seconds=20:path=*description*"}
+
+
+@contextmanager
+def syncing(variables: dict[str, str], home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A sync that has listed its feed and goes on for long, in a process group of its own as at a terminal."""
+    home.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", AT_A_TERMINAL, "sync", "--feed", "local_us"],
+        env={**clean_environment(), **variables},
+        cwd=home,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        process_group=0,
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if line.startswith("Listing"):
+                break
+        assert process.poll() is None
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def runs(merchant: Deployment) -> list[dg.DagsterRun]:
+    """The runs that the UI shows, oldest first."""
+    with installed(merchant) as instance:
+        return list(reversed(instance.get_runs()))
+
+
+def test_a_sync_is_a_run_that_the_ui_knows_by_its_job(deploy: Deploy) -> None:
+    merchant = deploy(products=30)
+    merchant.dropship("sync", "--feed", "us_standard", "--feed", "cross_border_us", "--feed", "local_mx")
+    first, second = runs(merchant)
+    for run in (first, second):
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        assert run.job_name == "catalogue_sync"
+        assert run.tags["dropship/trigger"] == "cli"
+        assert run.tags[".dagster/repository"] == "__repository__@dropship_pipeline"
+    assert first.tags["dagster/asset_partition_range_end"] == "cross_border_us"
+    assert second.tags["dagster/asset_partition_range_end"] == "local_mx"
+
+
+def test_a_run_whose_process_was_killed_is_closed_by_the_next_sync_and_one_that_goes_is_not(deploy: Deploy) -> None:
+    merchant = deploy(products=30)
+    merchant.sandbox.control("faults", SLOW)
+    with syncing(merchant.environment, merchant.home) as killed:
+        killed.kill()
+        killed.wait()
+    with syncing(merchant.environment, merchant.home):
+        abandoned, going = runs(merchant)
+        assert abandoned.status is dg.DagsterRunStatus.FAILURE
+        assert going.status is dg.DagsterRunStatus.STARTED
+        merchant.dropship("sync", "--feed", "mx_top_sellers", "--limit", "0")
+        abandoned, going, beside = runs(merchant)
+        assert going.status is dg.DagsterRunStatus.STARTED
+        assert beside.status is dg.DagsterRunStatus.SUCCESS
+    with installed(merchant) as instance:
+        [end] = instance.all_logs(abandoned.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    assert "The process that ran it is gone" in end.get_dagster_event().message
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_sync_that_is_told_to_stop_ends_its_run_and_leaves_no_process(tmp_path: Path, stop: signal.Signals) -> None:
+    # everything that it can bring along: the simulated Alibaba.com and the embedded Postgres
+    home = tmp_path / "everything"
+    variables = {"DROPSHIP_HOME": str(home), "ALIBABA_CALLS_PER_SECOND": "5"}
+    with syncing(variables, home) as process:
+        brought = psutil.Process(process.pid).children(recursive=True)
+        postgres = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
+        assert any("dropship_pipeline.sandbox" in " ".join(child.cmdline()) for child in brought)
+        if stop is signal.SIGINT:
+            os.killpg(process.pid, stop)  # as a terminal does
+        else:
+            process.send_signal(stop)
+        assert process.stderr is not None
+        last_words = process.stderr.read()
+        assert process.wait(30) == 130
+    assert "stopped" in last_words
+    assert "Traceback" not in last_words
+    gone_by = time.monotonic() + 10
+    while time.monotonic() < gone_by and any(one.is_running() for one in [postgres, *brought]):
+        time.sleep(0.1)
+    assert [one.cmdline() for one in [postgres, *brought] if one.is_running()] == []
+
+    ended = subprocess.run(
+        [*DROPSHIP, "sql", "--csv", "SELECT status, outcome FROM dagster.runs JOIN ops.syncs USING (run_id)"],
+        env={**clean_environment(), **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.split() == ["status,outcome", "CANCELED,failed"]
