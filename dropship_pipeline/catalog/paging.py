@@ -271,7 +271,7 @@ class Pass:
     def _may_go_on_behind(self, last: int) -> bool:
         """Whether the last page does not show by being short that it is the last. A single page may be capped."""
         full = last == 0 or self.readings[last].entries >= self.size
-        return full and last + 1 not in self.readings
+        return full and not self._is_seen(last + 1)
 
     def _suspects(self, mended: Collection[int], total: int | None) -> list[int]:
         """Pages to read once more: with less on them than they should have, or with what is no product ID."""
