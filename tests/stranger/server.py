@@ -244,6 +244,8 @@ class Stranger:
         listing = self.catalogue.feeds[feed]
         length = min(asked[size], self.manner.page_cap)
         ids = listing[asked[page] * length :][:length]
+        if not ids and asked[page] and self.manner.past_the_end == "refused":
+            return Reply(200, self.teller.refusal(Refusal("404", "there is no such page")))
         totals = self.manner.total != "absent" and (self.manner.totals_everywhere or path == "/eco/buyer/product/check")
         self.ledger.answered[path, f"{feed}:{asked[page]}"] += 1
         return Reply(200, self.teller.listing(ids, len(set(listing)) if totals else None))

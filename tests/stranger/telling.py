@@ -21,7 +21,7 @@ class Manner:
     totals_everywhere: bool = False
     page_cap: int = 100
     largest_page: int = 100  # more is refused
-    past_the_end: str = "list"  # null, absent
+    past_the_end: str = "list"  # null, absent, refused
     # values
     values: str = "text"  # native, drifting
     nothing: str = "absent"  # null, text ("null"), drifting
@@ -238,7 +238,7 @@ class Teller:
     def listing(self, ids: list[str], total: int | None) -> dict[str, Any]:
         data: Any = [self.identity(product_id, product_id) for product_id in ids]
         if not ids:
-            data = {"list": [], "null": None, "absent": ABSENT}[self.manner.past_the_end]
+            data = {"null": None, "absent": ABSENT}.get(self.manner.past_the_end, [])
         number: Any = ABSENT if total is None else total
         if total is not None:
             ways = {"text": str(total), "zero": 0, "low": max(total - 1, 0), "high": total + 1}
