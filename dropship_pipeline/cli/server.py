@@ -1,4 +1,4 @@
-"""The embedded server, running on after the command that started it. Lean: it may be held for days.
+"""The embedded server: started for a command, and running on after it. Lean: it may be held for days.
 
 What starts the server is `storage.embedded`; it stops with the last process that holds it.
 """
@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -22,6 +23,27 @@ _LOOK_EVERY = 5.0  # seconds between two looks at who is connected
 _SERVED = "postgres.served"  # locked by the process that holds the server; touched by whoever gave its address away
 
 _OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+
+
+def start_embedded(home: Path) -> str:
+    """Start the embedded server of `home`, or find it running; the address of its database. Raises `Problem`."""
+    from dropship_pipeline.storage import embedded  # noqa: PLC0415
+
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise Problem(
+            f"{home} cannot be written: {error.strerror}", "Let this user write there, or set DROPSHIP_HOME elsewhere"
+        ) from None
+    try:
+        return embedded.start(home)
+    except (ValueError, RuntimeError) as error:  # what the server's wheel says of files that it did not write
+        raise embedded.EmbeddedPostgresFailed(
+            f"The embedded Postgres in {home / 'postgres'} cannot be started: {error}",
+            "Restore that folder, or set DROPSHIP_DATABASE_URL or another DROPSHIP_HOME",
+        ) from error
 
 
 def keep_running(home: Path, idle: timedelta) -> None:

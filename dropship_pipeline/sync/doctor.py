@@ -58,6 +58,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except Problem as problem:
             yield Finding("Database", Verdict.FAILED, problem.what, problem.remedy)
             return
+        except (ValueError, RuntimeError) as error:  # what the embedded server says of files that it did not write
+            what = f"the embedded Postgres in {settings.absolute_home} cannot be started: {error}"
+            yield Finding("Database", Verdict.FAILED, what, "Restore that folder, or set DROPSHIP_DATABASE_URL")
+            return
         stack.callback(database.close)
         embedded = "" if settings.database_url else ", embedded"
         yield Finding("Database", Verdict.OK, f"{database.address}{embedded}, tables of this version")
@@ -91,13 +95,18 @@ def _settings() -> Finding:
 
 def _disk(settings: Settings) -> Finding:
     folder = settings.absolute_home
-    while not folder.is_dir():
+    while not folder.exists():
         folder = folder.parent
+    if not folder.is_dir():
+        return Finding("Disk", Verdict.FAILED, f"{folder} is no folder", "Move it away, or set DROPSHIP_HOME elsewhere")
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.1f} GB free at {folder}"
     if not _is_writable(folder):
         return Finding(
-            "Disk", Verdict.FAILED, f"{folder} cannot be written", "Let this user write there, or set DROPSHIP_HOME"
+            "Disk",
+            Verdict.FAILED,
+            f"{folder} cannot be written",
+            "Let this user write there, or set DROPSHIP_HOME elsewhere",
         )
     if free < LEAST_FREE_BYTES:
         return Finding("Disk", Verdict.WARNING, found, "Free some: raw answers and snapshots need room")
