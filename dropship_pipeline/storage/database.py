@@ -4,6 +4,8 @@ Two drivers: SQLAlchemy over psycopg2 for what is small, ADBC for what comes and
 of them raises inside of a `with` of this module leaves it as a `DatabaseProblem` (see `failures.py`).
 """
 
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -40,6 +42,9 @@ class Database:
         `postgres://` and `postgresql+psycopg2://` are read as the same. Raises `Problem` if it is none of these.
         """
         self._url = _read(url)
+        self._adbc_lock = threading.Lock()
+        self._adbc_template: Any = None
+        self._adbc_closer: weakref.finalize[[], Database] | None = None
 
     def __repr__(self) -> str:
         return f"Database({self.safe_url!r})"
@@ -100,12 +105,24 @@ class Database:
 
     def open_adbc(self) -> Any:
         """What `adbc` gives, to be closed by the caller, and with the driver's own errors."""
-        return adbc_driver_postgresql.dbapi.connect(_text(self._connection_url()), autocommit=True)
+        with self._adbc_lock:
+            if self._adbc_template is None:
+                # what the others are cloned from: the first one reads the server's types, and takes ten times as long
+                template = adbc_driver_postgresql.dbapi.connect(_text(self._connection_url()), autocommit=True)
+                self._adbc_template = template
+                self._adbc_closer = weakref.finalize(self, template.close)
+            connection = self._adbc_template.adbc_clone()
+        connection.adbc_connection.set_autocommit(True)
+        return connection
 
     def close(self) -> None:
         """Close the pooled connections; the next use opens new ones."""
         if "sqlalchemy" in self.__dict__:
             self.sqlalchemy.dispose()
+        with self._adbc_lock:
+            if self._adbc_closer is not None:
+                self._adbc_closer()
+            self._adbc_template = self._adbc_closer = None
 
     def _connection_url(self) -> URL:
         return self._url.update_query_dict({k: v for k, v in _CONNECTION_DEFAULTS.items() if k not in self._url.query})

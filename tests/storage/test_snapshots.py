@@ -267,7 +267,7 @@ def test_a_disk_that_is_full_leaves_the_newest_snapshot_and_no_rest(database: Da
 def test_a_database_that_breaks_in_the_middle_is_named_and_leaves_no_rest(
     database: Database, server: Database, lake: Lake
 ) -> None:
-    fill(database, PRICE_TIERS, 2 * MANY)
+    fill(database, PRICE_TIERS, 8 * MANY)  # long enough to be caught in the middle
     before = publish(database, lake, "before", keep=7).path
 
     def kill_the_reader() -> None:
