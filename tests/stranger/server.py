@@ -4,24 +4,20 @@ It shares nothing with the product nor with its simulated Alibaba.com. It object
 does not allow, and keeps what it answered, which is what the tables are held against.
 """
 
-import gzip
 import hashlib
 import hmac
 import itertools
 import json
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ThreadingMixIn
-from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any
 
+import wire
 from hand_made_catalogue import NO_OPTIONS, Catalogue, Product, Refusal
 from telling import ABSENT, Manner, Teller, told
+from wire import Reply
 
 APP_KEY, APP_SECRET = "12345678", "a secret of the stranger's"
 TOKEN_BEGINS, REFRESH_TOKEN_BEGINS = "50000601c30", "500016000300"
@@ -71,14 +67,6 @@ class Ledger:
     objections: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    document: Any
-    headers: tuple[tuple[str, str], ...] = ()
-    cut: bool = False
-
-
 class Stranger:
     """The gateway. A context manager: it serves in threads of its own until the end."""
 
@@ -93,9 +81,7 @@ class Stranger:
         self._token_ends = sorted(manner.token_ends_at)
         self._closed_until = 0.0
         self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"stranger": self, "protocol_version": self._protocol})
-        serve = _OneAtATime if manner.connection == "one at a time" else _ManyAtOnce
-        self._server = serve(("127.0.0.1", 0), handler)
+        self._server = wire.server(manner, self.call, self.ledger.objections)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> "Stranger":
@@ -108,14 +94,10 @@ class Stranger:
         self._thread.join()
 
     @property
-    def _protocol(self) -> str:
-        return "HTTP/1.0" if self.manner.connection in ("close", "one at a time") else "HTTP/1.1"
-
-    @property
     def env(self) -> dict[str, str]:
         """All that a merchant is told."""
         return {
-            "ALIBABA_BASE_URL": f"http://127.0.0.1:{self._server.server_port}/gateway/rest",
+            "ALIBABA_BASE_URL": f"http://127.0.0.1:{self._server.server_port}{wire.PREFIX}",
             "ALIBABA_APP_KEY": APP_KEY,
             "ALIBABA_APP_SECRET": APP_SECRET,
             "ALIBABA_ACCESS_TOKEN": self.access_token,
@@ -344,68 +326,3 @@ def _token(number: int) -> str:
 
 def _refresh_token(number: int) -> str:
     return f"{REFRESH_TOKEN_BEGINS}{number}/+bw=a2Wt&ea%51 ü"
-
-
-class _OneAtATime(HTTPServer):
-    """The server of the standard library as it comes: one connection after the other, and five may wait."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to speak of; whatever else fails here is the stranger's own fault."""
-        error = sys.exc_info()[1]
-        if not isinstance(error, ConnectionError):
-            _of(self).ledger.objections.append(f"the stranger failed: {error!r} to {request} of {client_address}")
-
-
-class _ManyAtOnce(ThreadingMixIn, _OneAtATime):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
-
-def _of(server: HTTPServer) -> Stranger:
-    return cast("type[_Handler]", server.RequestHandlerClass).stranger
-
-
-class _Handler(BaseHTTPRequestHandler):
-    stranger: Stranger
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    timeout = 60
-    answers = 0
-
-    def do_GET(self) -> None:
-        self._answer(parse_qsl(urlsplit(self.path).query, keep_blank_values=True, strict_parsing=False))
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
-        form = parse_qsl(body, keep_blank_values=True) + parse_qsl(urlsplit(self.path).query, keep_blank_values=True)
-        self._answer(form)
-
-    def _answer(self, pairs: list[tuple[str, str]]) -> None:
-        prefix, path = "/gateway/rest", urlsplit(self.path).path
-        if not path.startswith(prefix) or len(dict(pairs)) != len(pairs):
-            self.stranger.ledger.objections.append(f"{path}: another prefix, or a parameter twice")
-        reply = self.stranger.call(self.command, path.removeprefix(prefix), dict(pairs))
-        manner = self.stranger.manner
-        document = reply.document
-        if isinstance(document, dict):
-            document = {**document, "request_id": "0ba2887315178178017221014"}
-        body = (
-            document if isinstance(document, str) else json.dumps(document, ensure_ascii=bool(len(path) % 2))
-        ).encode()
-        self.send_response(reply.status)
-        if manner.compressed and "gzip" in self.headers.get("Accept-Encoding", ""):
-            body = gzip.compress(body, 1)
-            self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Type", manner.content_type)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in reply.headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if reply.cut else body)
-        self.wfile.flush()
-        self.answers += 1
-        if reply.cut or (manner.connection == "hang up" and self.answers % 5 == 0):
-            self.close_connection = True
-
-    log_message: Callable[..., None] = staticmethod(lambda *_: None)
