@@ -8,6 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob  # `execute_in_process` gives a run no origin
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from dropship_pipeline.orchestration.abandoned import close_abandoned, going
 from dropship_pipeline.orchestration.instance import open_instance
@@ -15,7 +18,7 @@ from dropship_pipeline.orchestration.partitions import ranges
 from dropship_pipeline.orchestration.resources import opened, options_config
 from dropship_pipeline.orchestration.stages import STOPPED, TRIGGER
 from dropship_pipeline.orchestration.wiring import build_defs
-from dropship_pipeline.settings import Settings
+from dropship_pipeline.settings import Executor, Settings
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import open_session
@@ -25,11 +28,12 @@ _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset
 
 _TAGS = {
     TRIGGER: "cli",
-    # by this the UI knows a job's runs: those that it did not start itself lack it
-    ".dagster/repository": "__repository__@dropship_pipeline",
     # the daemon does not start again what belongs to a terminal: the next sync goes on from there
     "dagster/max_retries": "0",
 }
+
+# where the UI finds the job of such a run: among the job's runs, and to execute it again
+_REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("dropship_pipeline"), "__repository__")
 
 # the terminal shows our own progress; Dagster's events are stored all the same
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -80,21 +84,33 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
         going(session.database, run_id),
     ):
         close_abandoned(instance, session.database)
-        job = build_defs(session=opened(session)).resolve_job_def(run.job)
-        result = job.execute_in_process(
-            run_config={**run.config, **_QUIET},
-            instance=instance,
-            run_id=run_id,
-            tags={**run.tags, **_TAGS},
-            raise_on_error=False,
-        )
-        if _was_stopped(result.dagster_run):
-            if result.dagster_run.status is dg.DagsterRunStatus.FAILURE:  # it came between two steps: see `stage`
-                instance.report_run_canceled(result.dagster_run, STOPPED)
-            raise KeyboardInterrupt
+        job = build_defs(executor=Executor.IN_PROCESS, session=opened(session)).resolve_job_def(run.job)
+        with _stopped_is_canceled(instance, run_id):
+            created = instance.create_run_for_job(
+                job,
+                run_id=run_id,
+                run_config={**run.config, **_QUIET},
+                tags={**job.run_tags, **run.tags, **_TAGS},
+                remote_job_origin=RemoteJobOrigin(_REPOSITORY, job.name),
+            )
+            result = execute_run(InMemoryJob(job), created, instance)
+            if _was_stopped(result.dagster_run):
+                raise KeyboardInterrupt
         if not result.success and not session.summary.problems:
             session.failed(f"Run {run_id} failed unexpectedly: see it in the Dagster UI")
     return session.summary
+
+
+@contextmanager
+def _stopped_is_canceled(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Show a run that a signal stops as canceled, wherever it stood: before its first step too, and between two."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and run.status is not dg.DagsterRunStatus.CANCELED:
+            instance.report_run_canceled(run, STOPPED)
+        raise
 
 
 def _was_stopped(run: dg.DagsterRun) -> bool:

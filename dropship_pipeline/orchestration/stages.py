@@ -11,6 +11,7 @@ import dagster as dg
 
 from dropship_pipeline.orchestration.resources import RunSession
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.failures import sqlstate
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
 
@@ -18,6 +19,8 @@ TRIGGER = "dropship/trigger"
 """The tag that says how a run was started: `cli` for the command line."""
 
 STOPPED = "Stopped on the command line"
+
+_QUERY_CANCELED = "57014"
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -35,19 +38,35 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
     try:
         yield session
     except Problem as problem:
+        if _is_terminal(context) and _was_cancelled(problem):
+            _stopped(context, session)
+            raise dg.DagsterExecutionInterruptedError from problem
         session.failed(problem)
         raise _failure(problem) from problem
     except dg.DagsterExecutionInterruptedError:
-        session.failed("The run was stopped before it was done")
-        if context.run.tags.get(TRIGGER) == "cli":
-            # nobody asked the UI to stop it: without this, a Ctrl-C would be shown as a crash, and alerted
-            context.instance.report_run_canceling(context.run, STOPPED)
+        _stopped(context, session)
         raise
     except Exception as error:
-        session.failed(
-            f"Step {context.op.name} failed unexpectedly: {type(error).__name__}: {' '.join(str(error).split())}"
-        )
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        session.failed(f"Step {context.op.name} failed unexpectedly: {reason}")
         raise
+
+
+def _is_terminal(context: Context) -> bool:
+    return context.run.tags.get(TRIGGER) == "cli"
+
+
+def _was_cancelled(problem: Problem) -> bool:
+    """Whether Ctrl-C came while ADBC waited for Postgres: it takes the signal, cancels the statement, tells nobody."""
+    cause = problem.__cause__
+    return cause is not None and sqlstate(cause) == _QUERY_CANCELED and "user request" in str(cause)
+
+
+def _stopped(context: Context, session: Session) -> None:
+    session.failed("The run was stopped before it was done")
+    if _is_terminal(context):
+        # nobody asked the UI to stop it: without this, a Ctrl-C would be shown as a crash, and alerted
+        context.instance.report_run_canceling(context.run, STOPPED)
 
 
 def stage_metadata(outcome: StageOutcome) -> dict[str, float]:

@@ -10,11 +10,14 @@ from dropship_pipeline.settings import Executor, load_settings
 _EXECUTORS = {Executor.IN_PROCESS: dg.in_process_executor, Executor.MULTIPROCESS: dg.multiprocess_executor}
 
 
-def build_defs(**overrides: object) -> dg.Definitions:
-    """The definitions, with resources replaced by those of `overrides` (`session=…`, `options=…`)."""
+def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.Definitions:
+    """The definitions, with resources replaced by those of `overrides` (`session=…`, `options=…`).
+
+    `executor`: how steps run, instead of DROPSHIP_EXECUTOR.
+    """
     return dg.Definitions(
         assets=ASSETS,
         jobs=JOBS,
         resources={"session": session_resource, "options": SyncOptions.configure_at_launch(), **overrides},
-        executor=_EXECUTORS[load_settings().executor],
+        executor=_EXECUTORS[executor or load_settings().executor],
     )

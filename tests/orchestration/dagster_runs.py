@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -12,6 +13,9 @@ from deployment import Deployment, clean_environment
 
 from dropship_pipeline.orchestration.instance import dagster_home, open_instance
 from dropship_pipeline.orchestration.wiring import build_defs
+
+ROOT = Path(__file__).parents[2]
+"""The repository."""
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster_runs import installed
+from dagster_runs import ROOT, installed
 from deployment import Deployment, clean_environment
 
 from dropship_pipeline.catalog.feeds import FEEDS
@@ -25,7 +25,6 @@ from dropship_pipeline.tables.catalog import CATALOG_TABLES
 from dropship_pipeline.tables.model import Table
 
 Deploy = Callable[..., Deployment]
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

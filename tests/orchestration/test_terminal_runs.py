@@ -15,6 +15,8 @@ import pytest
 from dagster_runs import installed
 from deployment import Deployment, clean_environment
 
+from dropship_pipeline.storage.database import Database
+
 Deploy = Callable[..., Deployment]
 
 DROPSHIP = [sys.executable, "-m", "dropship_pipeline.cli"]
@@ -55,6 +57,19 @@ def syncing(variables: dict[str, str], home: Path) -> Iterator[subprocess.Popen[
         process.stderr.close()
 
 
+def wait_for_step(database: Database, step: str) -> None:
+    """Wait until a run is in this step."""
+    query = f"SELECT 1 FROM dagster.event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = '{step}'"
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        with database.begin() as connection:
+            if connection.exec_driver_sql(query).first():
+                break
+        time.sleep(0.1)
+    database.close()
+    time.sleep(0.3)  # for it to wait for the API
+
+
 def runs(merchant: Deployment) -> list[dg.DagsterRun]:
     """The runs that the UI shows, oldest first."""
     with installed(merchant) as instance:
@@ -69,7 +84,8 @@ def test_a_sync_is_a_run_that_the_ui_knows_by_its_job(deploy: Deploy) -> None:
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert run.job_name == "catalogue_sync"
         assert run.tags["dropship/trigger"] == "cli"
-        assert run.tags[".dagster/repository"] == "__repository__@dropship_pipeline"
+        assert run.remote_job_origin is not None
+        assert run.remote_job_origin.location_name == "dropship_pipeline"
     assert first.tags["dagster/asset_partition_range_end"] == "cross_border_us"
     assert second.tags["dagster/asset_partition_range_end"] == "local_mx"
 
@@ -99,6 +115,7 @@ def test_a_sync_that_is_told_to_stop_ends_its_run_and_leaves_no_process(tmp_path
     home = tmp_path / "everything"
     variables = {"DROPSHIP_HOME": str(home), "ALIBABA_CALLS_PER_SECOND": "5"}
     with syncing(variables, home) as process:
+        wait_for_step(Database(f"postgresql://postgres@/dropship?host={home / 'postgres'}"), "describe")
         brought = psutil.Process(process.pid).children(recursive=True)
         postgres = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
         assert any("dropship_pipeline.sandbox" in " ".join(child.cmdline()) for child in brought)
