@@ -13,6 +13,7 @@ from dagster_runs import ROOT, installed
 from deployment import Deployment, clean_environment
 
 from dropship_pipeline.catalog.feeds import FEEDS
+from dropship_pipeline.orchestration.abandoned import RunLauncher
 from dropship_pipeline.orchestration.assets import SNAPSHOT
 from dropship_pipeline.orchestration.instance import dagster_home
 from dropship_pipeline.orchestration.jobs import USES_API
@@ -98,6 +99,7 @@ def test_the_instance_watches_its_runs_and_keeps_its_tables_apart(deploy: Deploy
     with installed(merchant) as instance:
         assert instance.run_monitoring_enabled
         assert instance.run_monitoring_max_runtime_seconds > 0
+        assert isinstance(instance.run_launcher, RunLauncher)
         assert instance.run_retries_enabled
         assert not instance.run_retries_retry_on_asset_or_op_failure  # a failed step said why: again would say the same
         assert not instance.telemetry_enabled

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
+from dagster._core.launcher import WorkerStatus
 from dagster_runs import installed
 from deployment import Deployment, clean_environment
 
@@ -76,6 +77,13 @@ def runs(merchant: Deployment) -> list[dg.DagsterRun]:
         return list(reversed(instance.get_runs()))
 
 
+def health(merchant: Deployment) -> WorkerStatus:
+    """What the daemon's monitoring is told of the newest run."""
+    with installed(merchant) as instance:
+        assert instance.run_launcher.supports_check_run_worker_health
+        return instance.run_launcher.check_run_worker_health(instance.get_runs(limit=1)[0]).status
+
+
 def test_a_sync_is_a_run_that_the_ui_knows_by_its_job(deploy: Deploy) -> None:
     merchant = deploy(products=30)
     merchant.dropship("sync", "--feed", "us_standard", "--feed", "cross_border_us", "--feed", "local_mx")
@@ -96,10 +104,12 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next_sync_and_one_that_
     with syncing(merchant.environment, merchant.home) as killed:
         killed.kill()
         killed.wait()
+        assert health(merchant) is WorkerStatus.FAILED
     with syncing(merchant.environment, merchant.home):
         abandoned, going = runs(merchant)
         assert abandoned.status is dg.DagsterRunStatus.FAILURE
         assert going.status is dg.DagsterRunStatus.STARTED
+        assert health(merchant) is WorkerStatus.RUNNING
         merchant.dropship("sync", "--feed", "mx_top_sellers", "--limit", "0")
         abandoned, going, beside = runs(merchant)
         assert going.status is dg.DagsterRunStatus.STARTED
