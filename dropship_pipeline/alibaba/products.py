@@ -166,6 +166,7 @@ def read_product(payload: object, product_id: str) -> Product:
     _expect_product(raw, product_id, notes)
     get = raw.get
     trade = as_object(get("wholesale_trade"), "wholesale_trade", notes) or {}
+    currency = text(get("currency"), "currency", notes)
     return Product(
         product_id=product_id,
         title=text(get("title"), "title", notes),
@@ -174,7 +175,7 @@ def read_product(payload: object, product_id: str) -> Product:
         category=text(get("category"), "category", notes),
         supplier=text(get("supplier"), "supplier", notes),
         e_company_id=text(get("eCompanyId"), "eCompanyId", notes),
-        currency=text(get("currency"), "currency", notes),
+        currency=currency,
         min_order_quantity=count(get("min_order_quantity"), "min_order_quantity", notes),
         wholesale_min_order_quantity=count(
             trade.get("min_order_quantity"), "wholesale_trade.min_order_quantity", notes
@@ -188,7 +189,7 @@ def read_product(payload: object, product_id: str) -> Product:
         description=text(get("description"), "description", notes),
         images=_images(get("images"), notes),
         delivery_periods=_delivery_periods(trade.get("deliver_periods"), notes),
-        skus=_skus(get("skus"), notes),
+        skus=_skus(get("skus"), currency, notes),
         nulled=tuple(notes),
     )
 
@@ -227,7 +228,7 @@ def _delivery_periods(value: object, notes: list[Nulled]) -> tuple[DeliveryPerio
     return tuple(periods.values())
 
 
-def _skus(value: object, notes: list[Nulled]) -> tuple[Sku, ...]:
+def _skus(value: object, currency: str | None, notes: list[Nulled]) -> tuple[Sku, ...]:
     skus = {}
     for item in as_list(value):
         raw = as_object(item, "skus[]", notes)
@@ -245,7 +246,7 @@ def _skus(value: object, notes: list[Nulled]) -> tuple[Sku, ...]:
             text(get("unit"), "skus[].unit", notes),
             text(get("image"), "skus[].image", notes),
             _attributes(get("sku_attr_list"), notes),
-            _tiers(get("ladder_price"), notes),
+            _tiers(get("ladder_price"), currency, notes),
         )
     return tuple(skus.values())
 
@@ -269,7 +270,7 @@ def _attributes(value: object, notes: list[Nulled]) -> tuple[SkuAttribute, ...]:
     return tuple(attributes)
 
 
-def _tiers(value: object, notes: list[Nulled]) -> tuple[PriceTier, ...]:
+def _tiers(value: object, currency: str | None, notes: list[Nulled]) -> tuple[PriceTier, ...]:
     tiers = {}
     for item in as_list(value):
         raw = as_object(item, "skus[].ladder_price[]", notes)
@@ -289,6 +290,6 @@ def _tiers(value: object, notes: list[Nulled]) -> tuple[PriceTier, ...]:
             least,
             most,
             price(get("price"), "skus[].ladder_price[].price", notes),
-            text(get("currency"), "skus[].ladder_price[].currency", notes),
+            text(get("currency"), "skus[].ladder_price[].currency", notes) or currency,
         )
     return tuple(tiers.values())

@@ -251,7 +251,9 @@ class _Retries:
         return self._backend_faults >= FIRST_CONTACT_ATTEMPTS or self._backend_seconds > FIRST_CONTACT_PATIENCE
 
     def _in_the_wrong_dialect(self, error: ApiError) -> bool:
-        if error.code != "400" or "param" not in error.message.lower() or not self._operation.speaks_dialect:
+        refused = error.code in ("MissingParameter", "InvalidParameter")
+        refused = refused or (error.code == "400" and "param" in error.message.lower())
+        if not refused or not self._operation.speaks_dialect:
             return False
         memory = self._gateway.dialect
         if memory.undecided:

@@ -57,14 +57,14 @@ def decoded(body: bytes) -> object:
     """The JSON in an answer's body. Raises ValueError if it is none.
 
     Also what a strict decoder refuses although the rest of the answer is sound: lone surrogates, bytes that are no
-    UTF-8 (U+FFFD for each), NaN and Infinity (null).
+    UTF-8 (U+FFFD for each), NaN and Infinity (null), a byte order mark.
     """
     try:
         return orjson.loads(body)
     except ValueError:
         pass
     try:
-        return json.loads(body.decode("utf-8", "replace"), parse_constant=lambda _: None)
+        return json.loads(body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
