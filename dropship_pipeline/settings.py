@@ -108,9 +108,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             f"Settings that cannot be used: {faults}", "Correct them in the environment or .env"
         ) from None
     if (settings.alibaba_app_key is None) != (settings.alibaba_app_secret is None):
-        missing = "ALIBABA_APP_SECRET" if settings.alibaba_app_secret is None else "ALIBABA_APP_KEY"
+        pair = ["ALIBABA_APP_KEY", "ALIBABA_APP_SECRET"]
+        missing, there = pair if settings.alibaba_app_key is None else reversed(pair)
         raise SettingsProblem(
-            f"{missing} is not set although its counterpart is",
+            f"{missing} is not set, and {there} is",
             "Set both, from the app's page in the console, or neither to use the simulated Alibaba.com",
         )
     return settings
@@ -120,7 +121,11 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> dict[str,
     """The variables that look like ours and are none, each with the one that was probably meant: slips of the pen."""
     told = _given() if environment is None else environment
     ours = (name for name, value in told.items() if name.startswith(("ALIBABA_", "DROPSHIP_")) and value.strip())
-    return {name: next(iter(get_close_matches(name, VARIABLES, 1, cutoff=0.8)), None) for name in ours if name not in VARIABLES}
+    return {
+        name: next(iter(get_close_matches(name, VARIABLES, 1, cutoff=0.8)), None)
+        for name in ours
+        if name not in VARIABLES
+    }
 
 
 def set_in_environment(variables: Mapping[str, str]) -> None:
@@ -135,7 +140,7 @@ def _given() -> dict[str, str]:
 
 def _read_env_file(path: Path) -> dict[str, str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors mark it so
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -145,10 +150,12 @@ def _read_env_file(path: Path) -> dict[str, str]:
     from dotenv.parser import parse_stream  # noqa: PLC0415
 
     for binding in parse_stream(StringIO(text)):
-        if binding.error:
+        if binding.error or (binding.key is not None and binding.value is None):
+            said = binding.original.string
+            blank_lines = said[: len(said) - len(said.lstrip())].count("\n")
             # the line itself is not shown: it may hold a secret
             raise SettingsProblem(
-                f"Line {binding.original.line} of {path.absolute()} is not NAME=value",
+                f"Line {binding.original.line + blank_lines} of {path.absolute()} is not NAME=value",
                 'Correct it; a value with spaces or # goes into quotes: NAME="a value"',
             )
-    return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}

@@ -16,7 +16,7 @@ def db() -> None:
     """The database: psql, its address, its server, its migrations."""
 
 
-@db.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@db.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PSQL-ARGUMENT]…")
 def psql(arguments: tuple[str, ...]) -> int:
     """Open psql on the tables, whichever database they are in. It comes along: none needs to be installed.
