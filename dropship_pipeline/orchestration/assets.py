@@ -129,7 +129,7 @@ def describe_step(
 
 @dg.multi_asset(
     name="take_stock",
-    specs=_specs(STOCKED, [_LISTING], "products"),
+    specs=_specs(STOCKED, [_LISTING], "inventory"),
     check_specs=[ALL_STOCK_READ],
     partitions_def=FEED_PARTITIONS,
     backfill_policy=ONE_RUN,

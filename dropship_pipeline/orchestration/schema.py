@@ -7,21 +7,23 @@ import dagster as dg
 from dropship_pipeline.tables.model import Column, Table
 
 
-def _column(column: Column) -> dg.TableColumn:
+def _column(column: Column, table: Table) -> dg.TableColumn:
     description = column.comment + (f" [{column.unit}]" if column.unit else "")
     return dg.TableColumn(
         name=column.name,
         type=column.type.value,
         description=description,
-        constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        constraints=dg.TableColumnConstraints(
+            nullable=column.nullable, other=["primary key"] if column.name in table.key else []
+        ),
     )
 
 
 def table_schema(table: Table) -> dg.TableSchema:
     """The columns of a table, and what holds for its rows."""
-    rule = f"primary key ({', '.join(table.key)})" if table.key else "append-only"
     return dg.TableSchema(
-        columns=[_column(column) for column in table.columns], constraints=dg.TableConstraints(other=[rule])
+        columns=[_column(column, table) for column in table.columns],
+        constraints=dg.TableConstraints(other=["append-only"]) if table.append_only else None,
     )
 
 
