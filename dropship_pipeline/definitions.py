@@ -1,4 +1,4 @@
-"""What Dagster loads. `build_defs` is the one place where everything is wired; it is used by the command line and tests."""
+"""What Dagster loads. `build_defs` is the one place where everything is wired: code server, command line, tests."""
 
 from dropship_pipeline.orchestration.wiring import build_defs
 

@@ -21,7 +21,7 @@ class Family(StrEnum):
 
     TRANSIENT = "transient"  # the backend or the network: read again
     THROTTLED = "throttled"  # too many calls: slow down and repeat
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - the name of a family; renew the token once, then a person has to authorise again
     PERMANENT = "permanent"  # ours to mend: repeating changes nothing
     BUSINESS = "business"  # Alibaba.com says no to this product, quantity, address: an answer, and kept as one
 

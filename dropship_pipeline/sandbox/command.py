@@ -13,7 +13,7 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     """Print every fault and what it does, and end."""
     if not wanted or context.resilient_parsing:
         return
-    from dropship_pipeline.sandbox.fault_table import FAULT_KINDS
+    from dropship_pipeline.sandbox.fault_table import FAULT_KINDS  # noqa: PLC0415 - imports the whole world
 
     for name, kind in FAULT_KINDS.items():
         click.echo(f"{name:20} {kind.description}")
@@ -119,7 +119,7 @@ def sandbox_command(
 
     Example: dropship sandbox --products 2000 --calls-per-second 50
     """
-    from dropship_pipeline.sandbox.launch import serve
+    from dropship_pipeline.sandbox.launch import serve  # noqa: PLC0415 - keeps `--help` quick
 
     start_ms = int(clock_start.replace(tzinfo=UTC).timestamp() * 1000) if clock_start else None
     named = tuple(fault for text in faults for fault in text.split(",") if fault)

@@ -52,7 +52,7 @@ class Control:
             route = self._routes.get((method, path.removeprefix(PREFIX).strip("/")))
             if route is None:
                 known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._routes)
-                raise ControlError(404, f"there is no {method} {path}; there are {known}")
+                raise ControlError(404, f"there is no {method} {path}; there are {known}")  # noqa: TRY301 - told below
             told = route(parse_query(query), _document(body))
         except ControlError as error:
             return Answer(orjson.dumps({"error": str(error)}), status=error.status)

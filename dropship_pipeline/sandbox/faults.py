@@ -121,7 +121,7 @@ class FaultBoard:
                 after=int(options.pop("after", 0)),
                 first=int(options.pop("first")) if "first" in options else None,
                 options=options,
-                luck=random.Random(f"{self._seed} {identity} {name}"),
+                luck=random.Random(f"{self._seed} {identity} {name}"),  # noqa: S311 - repeatable, not secret
             )
         except ValueError:
             raise UnknownFaultError(f"cannot read {text!r}: rate, after and first are numbers") from None
@@ -166,7 +166,7 @@ class FaultBoard:
             return False
         if self._kinds[fault.name].by_key:
             asked = " ".join(call.params.get(name, "") for name in KEY_PARAMETERS.get(call.path, ()))
-            luck = random.Random(f"{self._seed} {fault.name} {asked}").random()
+            luck = random.Random(f"{self._seed} {fault.name} {asked}").random()  # noqa: S311 - repeatable, not secret
         else:
             luck = fault.luck.random()
         if luck >= fault.rate:

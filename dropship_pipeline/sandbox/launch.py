@@ -46,8 +46,8 @@ class Running:
     def control(self, path: str, document: object = None, *, method: str | None = None) -> Any:
         """Ask the control API: GET, or POST where there is a document. Raises urllib's HTTPError for a refusal."""
         body = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(self.control_url + path, data=body, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        request = urllib.request.Request(self.control_url + path, data=body, method=method)  # noqa: S310 - our own URL
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own URL
             return json.load(answer)
 
     def stop(self) -> None:
@@ -77,7 +77,7 @@ def serve(config: SandboxConfig, announce: Callable[[str, dict[str, str]], None]
 
     Raises ValueError for a configuration that cannot be, OSError where the port is taken.
     """
-    from dropship_pipeline.sandbox.assembly import assemble
+    from dropship_pipeline.sandbox.assembly import assemble  # noqa: PLC0415 - only a server needs what this imports
 
     sandbox = assemble(config)
     listener = _listener(config.host, config.port)
@@ -109,7 +109,7 @@ def start(config: SandboxConfig | None = None) -> Running:
     The child reads its configuration from its standard input and ends when that closes: with this process, however
     it dies.
     """
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - this very module
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -144,9 +144,9 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _run(sandbox: "Sandbox", listener: socket.socket, ready: Callable[[], None]) -> None:
-    import uvicorn
+    import uvicorn  # noqa: PLC0415 - only a server needs it
 
-    from dropship_pipeline.sandbox.server import Application
+    from dropship_pipeline.sandbox.server import Application  # noqa: PLC0415 - likewise
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -20,7 +20,7 @@ from dropship_pipeline.storage.failures import as_problem, in_our_words
 _ROWS_AT_A_TIME = 1_000
 _NO_CURSOR = "42P11"  # what was asked is no question, or two
 _UNKNOWN = frozenset({"42P01", "42703", "3F000"})  # a table, a column, a schema
-_TABLES = "docs/tables.md lists tables and columns; so does: dropship sql \"TABLE information_schema.columns\""
+_TABLES = 'docs/tables.md lists tables and columns; so does: dropship sql "TABLE information_schema.columns"'
 
 # The formats are Postgres's defaults, which the database or the user may have changed; a question is read to its end,
 # so it is planned for that.

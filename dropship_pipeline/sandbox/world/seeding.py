@@ -65,7 +65,7 @@ def permutation(seed: Seed, modulus: int, purpose: str) -> Permutation:
 def normal_quantiles() -> tuple[float, ...]:
     """256 standard normal quantiles: one byte of entropy picks a normally distributed number."""
     # a table, because a rate is drawn for every product that is looked at
-    from statistics import NormalDist
+    from statistics import NormalDist  # noqa: PLC0415 - slow to import, and only a running server needs it
 
     bell = NormalDist()
     return tuple(bell.inv_cdf((byte + 0.5) / 256) for byte in range(256))
