@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
 BAR_WIDTH = 32
-NARROW = 72  # columns of a terminal on which the bar is shortened, and the time that is left not shown
+NARROW = 72  # columns of a terminal below which the bar is shortened, and the time that is left not shown
+NARROWEST = 52  # below which there is no bar, only counts
+NO_CLOCK = 46  # below which there is no time either
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def quiet() -> Iterator[None]:
 
 def _columns(width: int) -> list["ProgressColumn"]:
     from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextColumn  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     class Count(ProgressColumn):
@@ -174,12 +177,14 @@ def _columns(width: int) -> list["ProgressColumn"]:
             left = None if task.finished or width < NARROW else task.time_remaining
             return Text(taken if left is None else f"{taken}, {_time(left)} left", style="dim")
 
+    one_line = Column(no_wrap=True)
+    bar = [BarColumn(BAR_WIDTH if width >= NARROW else width - 48)] if width >= NARROWEST else []
     return [
         SpinnerColumn(finished_text="[green]✓[/green]"),
         TextColumn("{task.description}"),
-        BarColumn(BAR_WIDTH if width >= NARROW else max(4, width - 48)),
-        Count(),
-        Clock(),
+        *bar,
+        Count(one_line),
+        *([Clock(one_line)] if width >= NO_CLOCK else []),
     ]
 
 

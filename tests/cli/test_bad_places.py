@@ -144,22 +144,33 @@ def embedded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         yield Path(folder)
 
 
-@pytest.mark.parametrize("version", ["nonsense", "16", ""])
+@pytest.mark.parametrize("damage", ["nonsense", "16", "", "no pg_control"])
 @pytest.mark.parametrize("command", ["sync", "status", "doctor", "db url", "db serve"])
 def test_an_embedded_server_that_cannot_start_is_named(
-    type_command: Type, embedded_home: Path, version: str, command: str
+    type_command: Type, embedded_home: Path, damage: str, command: str
 ) -> None:
-    file = embedded_home / "postgres" / "PG_VERSION"
-    before = file.read_text()
-    file.write_text(version)
+    """Its version file says something else, or the file without which it does not start is gone."""
+    data = embedded_home / "postgres"
+    damaged = data / "global" / "pg_control" if damage == "no pg_control" else data / "PG_VERSION"
+    before = damaged.read_bytes()
+    if damage == "no pg_control":
+        damaged.rename(data / "set aside")
+    else:
+        damaged.write_text(damage)
     try:
         typed = type_command(command.split(), {"DROPSHIP_HOME": str(embedded_home)})
     finally:
-        file.write_text(before)
+        if damage == "no pg_control":
+            (data / "set aside").rename(damaged)
+        else:
+            damaged.write_bytes(before)
     assert typed.status == 1
     assert "Traceback" not in typed.err
-    assert str(embedded_home) in typed.out + typed.err
-    assert "DROPSHIP_DATABASE_URL" in typed.out + typed.err
+    told = [line for line in (typed.out + typed.err).splitlines() if str(data) in line]
+    assert len(told) == 1, typed.out + typed.err
+    assert "DROPSHIP_DATABASE_URL" in told[0]
+    if command != "doctor":
+        assert told[0] == typed.complaint
 
 
 def test_a_database_that_goes_down_in_the_middle_is_named_and_the_next_sync_makes_it_good(
