@@ -7,7 +7,11 @@ from dropship_pipeline.orchestration.jobs import JOBS
 from dropship_pipeline.orchestration.resources import SyncOptions, session_resource
 from dropship_pipeline.settings import Executor, load_settings
 
-_EXECUTORS = {Executor.IN_PROCESS: dg.in_process_executor, Executor.MULTIPROCESS: dg.multiprocess_executor}
+# a process forked from one that has imported everything starts in half the time of one that imports by itself
+_FORKED = dg.multiprocess_executor.configured(
+    {"start_method": {"forkserver": {"preload_modules": ["dropship_pipeline.definitions"]}}}, name="multiprocess"
+)
+_EXECUTORS = {Executor.IN_PROCESS: dg.in_process_executor, Executor.MULTIPROCESS: _FORKED}
 
 
 def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.Definitions:

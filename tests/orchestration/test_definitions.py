@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from importlib import import_module
@@ -108,6 +109,19 @@ def test_the_instance_watches_its_runs_and_keeps_its_tables_apart(deploy: Deploy
         assert instance.root_directory.startswith(str(merchant.home))
     schemas = merchant.rows("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('runs', 'event_logs')")
     assert [row["schemaname"] for row in schemas] == ["dagster"]
+
+
+def test_a_postgres_that_restarts_while_a_run_works_goes_unnoticed(deploy: Deploy) -> None:
+    merchant = deploy(products=1)
+    with installed(merchant) as instance:
+        assert instance.get_runs() == []
+        ended = merchant.value(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert ended > 0
+        time.sleep(1.1)  # a restart takes longer
+        assert instance.get_runs() == []
 
 
 def test_a_dagster_home_without_dagster_yaml_is_named(tmp_path: Path) -> None:

@@ -147,6 +147,9 @@ def test_a_run_launched_in_the_ui_succeeds_with_nothing_but_the_variables_set(de
         run = instance.get_run_by_id(listing)
         assert run is not None
         assert materialised(instance, run)["catalog/products"] == ["local_us"]
+    # what Dagster keeps in files is where the rest of the data is, not in the repository
+    assert list((merchant.home / "dagster" / "logs").iterdir())
+    assert [path.name for path in (ROOT / "dagster_home").rglob("*") if path.is_file()] == ["dagster.yaml"]
 
 
 def test_steps_that_are_processes_of_their_own_do_the_same_and_the_last_knows_what_the_first_left(
