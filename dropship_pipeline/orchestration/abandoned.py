@@ -11,7 +11,7 @@ from functools import cached_property
 import dagster as dg
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus  # as the monitoring takes them
 
-from dropship_pipeline.orchestration.stages import TRIGGER
+from dropship_pipeline.orchestration.stages import TRIGGER, is_of_the_terminal
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import load_settings
 from dropship_pipeline.storage.database import Database
@@ -32,12 +32,14 @@ class _Going(Problem):
 
 def going(database: Database, run_id: str) -> AbstractContextManager[None]:
     """Inside, the run with this ID is seen to go, by every process and machine of this deployment."""
-    return exclusive(database, f"run {run_id}", timedelta(seconds=1), _Going(f"Run {run_id} goes in another process"))
+    # others hold the lock for the moment that it takes to see that nobody does
+    wait = timedelta(milliseconds=200)
+    return exclusive(database, f"run {run_id}", wait, _Going(f"Run {run_id} goes in another process"))
 
 
 def is_abandoned(database: Database, run: dg.DagsterRun) -> bool:
     """Whether this is a run of the command line whose process is gone."""
-    if run.tags.get(TRIGGER) != "cli":
+    if not is_of_the_terminal(run):
         return False
     try:
         with going(database, run.run_id):

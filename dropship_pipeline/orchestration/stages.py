@@ -38,7 +38,7 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
     try:
         yield session
     except Problem as problem:
-        if _is_terminal(context) and _was_cancelled(problem):
+        if is_of_the_terminal(context.run) and _was_cancelled(problem):
             _stopped(context, session)
             raise dg.DagsterExecutionInterruptedError from problem
         session.failed(problem)
@@ -52,8 +52,9 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
         raise
 
 
-def _is_terminal(context: Context) -> bool:
-    return context.run.tags.get(TRIGGER) == "cli"
+def is_of_the_terminal(run: dg.DagsterRun) -> bool:
+    """Whether the command line runs it. A run that the UI executes again has the tags of the first, and a parent."""
+    return run.tags.get(TRIGGER) == "cli" and run.parent_run_id is None
 
 
 def _was_cancelled(problem: Problem) -> bool:
@@ -64,7 +65,7 @@ def _was_cancelled(problem: Problem) -> bool:
 
 def _stopped(context: Context, session: Session) -> None:
     session.failed("The run was stopped before it was done")
-    if _is_terminal(context):
+    if is_of_the_terminal(context.run):
         # nobody asked the UI to stop it: without this, a Ctrl-C would be shown as a crash, and alerted
         context.instance.report_run_canceling(context.run, STOPPED)
 

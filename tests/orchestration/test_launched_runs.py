@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import pytest
+from dagster._core.launcher import WorkerStatus
 from dagster_runs import ROOT, failures, materialised, metadata, succeeded
 from dagster_runs import installed as installed_here
 from deployment import Deployment, clean_environment
@@ -83,7 +85,7 @@ class Ui:
 
     def ended(self, run_id: str) -> dict[str, Any]:
         """Wait until a run has ended; its status and times."""
-        give_up = time.monotonic() + 120
+        give_up = time.monotonic() + 180
         while time.monotonic() < give_up:
             run: dict[str, Any] = self.ask(STATE, id=run_id)["runOrError"]
             if run["endTime"]:
@@ -108,7 +110,7 @@ def dagster_dev(merchant: Deployment, cwd: Path) -> Iterator[Ui]:
             process_group=0,
         )
         try:
-            give_up = time.monotonic() + 120
+            give_up = time.monotonic() + 180
             while process.poll() is None and time.monotonic() < give_up:
                 try:
                     Ui(port).ask("{ version }")
@@ -126,6 +128,7 @@ def dagster_dev(merchant: Deployment, cwd: Path) -> Iterator[Ui]:
                 process.wait()
 
 
+@pytest.mark.timeout(600)  # five processes of Dagster start, and share the machine with other tests
 def test_a_run_launched_in_the_ui_succeeds_with_nothing_but_the_variables_set(deploy: Deploy, tmp_path: Path) -> None:
     merchant = deploy(products=60, drift=0)
     with dagster_dev(merchant, tmp_path) as ui:
@@ -145,7 +148,12 @@ def test_a_run_launched_in_the_ui_succeeds_with_nothing_but_the_variables_set(de
         assert second["startTime"] >= first["endTime"]
     with installed_here(merchant) as instance:
         run = instance.get_run_by_id(listing)
+        executed_again = instance.get_run_by_id(again)
         assert run is not None
+        assert executed_again is not None
+        # it has the tags of the terminal's run, and is watched as the code server's own
+        assert executed_again.tags["dropship/trigger"] == "cli"
+        assert instance.run_launcher.check_run_worker_health(executed_again).status is WorkerStatus.RUNNING
         assert materialised(instance, run)["catalog/products"] == ["local_us"]
     # what Dagster keeps in files is where the rest of the data is, not in the repository
     assert list((merchant.home / "dagster" / "logs").iterdir())
