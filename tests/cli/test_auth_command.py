@@ -22,6 +22,8 @@ from dropship_pipeline.storage.accounts import AccountVault
 from dropship_pipeline.storage.secrets import Cipher
 from dropship_pipeline.sync.authorise import login, open_authority
 
+pytestmark = pytest.mark.xdist_group("auth-command")  # what is set up once is set up once
+
 Deploy = Callable[..., Deployment]
 NO_TOKENS = {"ALIBABA_ACCESS_TOKEN": "", "ALIBABA_REFRESH_TOKEN": ""}
 

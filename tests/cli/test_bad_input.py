@@ -17,6 +17,8 @@ from dropship_pipeline.storage.accounts import AccountVault
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.secrets import Cipher
 
+pytestmark = pytest.mark.xdist_group("bad-input")  # what is set up once is set up once
+
 Deploy = Callable[..., Deployment]
 
 

@@ -15,6 +15,8 @@ from typed import Type
 from dropship_pipeline.cli import reference
 from dropship_pipeline.cli.commands import COMMANDS, run
 
+pytestmark = pytest.mark.xdist_group("commands")  # what is set up once is set up once
+
 DROPSHIP = [sys.executable, "-m", "dropship_pipeline.cli"]
 ROOT = Path(__file__).parents[2]
 LEAVES = [

@@ -19,6 +19,8 @@ from typed import Type
 
 from dropship_pipeline.storage.database import Database
 
+pytestmark = pytest.mark.xdist_group("db-command")  # what is set up once is set up once
+
 DROPSHIP = [sys.executable, "-m", "dropship_pipeline.cli"]
 
 

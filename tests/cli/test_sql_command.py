@@ -17,6 +17,8 @@ from deployment import Deployment, clean_environment
 from sqlalchemy import text
 from typed import Type
 
+pytestmark = pytest.mark.xdist_group("sql-command")  # what is set up once is set up once
+
 EVERYTHING = r"""
     SELECT 12.3400::numeric(18,4) AS money, 9007199254740993::bigint AS large, true AS yes, false AS no,
            NULL::text AS nothing, '' AS empty,

@@ -18,6 +18,8 @@ from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.storage.fetches import due, due_quotes
 from dropship_pipeline.sync.request import SyncRequest
 
+pytestmark = pytest.mark.xdist_group("status-command")  # what is set up once is set up once
+
 Deploy = Callable[..., Deployment]
 
 

@@ -13,6 +13,8 @@ from dropship_pipeline.cli.closing import show_summary
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, StageOutcome, SyncSummary
 
+pytestmark = pytest.mark.xdist_group("sync-command")  # what is set up once is set up once
+
 Deploy = Callable[..., Deployment]
 
 

@@ -20,6 +20,8 @@ from dropship_pipeline.cli.show import cell_width
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.sync.progress import Progress
 
+pytestmark = pytest.mark.xdist_group("terminal")  # what is set up once is set up once
+
 COLOR = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-7]|9[0-7]|38|48)(?:;[0-9]+)*m")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
