@@ -69,12 +69,12 @@ def _explain(summary: "SyncSummary") -> None:
 
 def _show_places(summary: "SyncSummary") -> None:
     """Where the tables are, as lines to paste."""
-    lake = summary.places["Parquet"]
     _show_block("The tables, in schema catalog of Postgres:", ["dropship db psql", 'psql "$(dropship db url)"'])
-    _show_block("The same as Parquet, a file a table:", [lake])
     if summary.snapshot:
-        rows = sum(summary.rows.values())
-        click.echo(f"  ({rows:,} rows in {len(summary.rows)} tables)")
+        rows = f"{sum(summary.rows.values()):,} rows in {len(summary.rows)} tables"
+        _show_block(f"The same as Parquet, a file a table, {rows}:", [summary.places["Parquet"]])
+    else:
+        _show_block("No Parquet snapshot was published this time.", [])
 
 
 def _show_block(title: str, lines: "list[str] | tuple[str, ...]") -> None:

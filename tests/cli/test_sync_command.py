@@ -147,6 +147,7 @@ def test_a_product_is_refreshed_whatever_its_age_and_one_that_nobody_knows_count
 
 def test_every_count_of_a_feed_has_its_column(capsys: pytest.CaptureFixture[str]) -> None:
     summary = SyncSummary("run", calls=CallCounts(12_345, 6, 7), seconds=8.9, places={"Parquet": "s3://bucket/latest"})
+    summary.snapshot, summary.rows = "s3://bucket/snapshots/1", {"catalog.products": 1_000, "catalog.skus": 2_000}
     summary.feeds_table = [FeedRow("local_us", 1_000, 200, 30, 4, 5, "held")]
     summary.stages = [StageOutcome("describe", done=1, rejected=5, undone=2)]
     show_summary(summary)
@@ -158,4 +159,7 @@ def test_every_count_of_a_feed_has_its_column(capsys: pytest.CaptureFixture[str]
     assert "12,345 calls, 6 throttles, 7 retries" in out
     assert "rejected: answers that cannot be read: see ops.rejected_records" in out
     assert "undone: not read this time; still due" in out
-    assert "\n  s3://bucket/latest\n" in out
+    assert "3,000 rows in 2 tables:\n  s3://bucket/latest\n" in out
+    summary.snapshot = ""
+    show_summary(summary)
+    assert "No Parquet snapshot was published this time" in capsys.readouterr().out
