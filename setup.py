@@ -31,6 +31,7 @@ setup(
         # the command line
         "click>=8.1",
         "rich>=13",
+        "psutil>=5.9",
         "pydantic>=2.7",
         "pydantic-settings>=2.4",
         # the simulated Alibaba.com
