@@ -12,7 +12,7 @@ import dagster as dg
 from dropship_pipeline import __version__
 from dropship_pipeline.orchestration.partitions import FEED_PARTITIONS, ONE_RUN
 from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
-from dropship_pipeline.orchestration.schema import asset_key, table_spec
+from dropship_pipeline.orchestration.schema import SNAPSHOT, asset_key, table_spec
 from dropship_pipeline.orchestration.stages import check_of, left_undone, stage, stage_metadata
 from dropship_pipeline.storage.snapshots import Snapshot
 from dropship_pipeline.storage.syncs import feed_counts
@@ -39,7 +39,6 @@ DESCRIBED = (
 )
 STOCKED = (tables.INVENTORY_LEVELS, tables.INVENTORY_CHANGES)
 QUOTED = (tables.FREIGHT_QUOTES, tables.FREIGHT_FAILURES)
-SNAPSHOT = dg.AssetKey(["lake", "snapshot"])
 
 _LISTING = asset_key(tables.FEED_PRODUCTS)
 _PRODUCTS = asset_key(tables.PRODUCTS)

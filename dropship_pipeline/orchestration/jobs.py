@@ -5,8 +5,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from dropship_pipeline.orchestration.assets import ASSETS, SNAPSHOT, snapshot_metadata
+from dropship_pipeline.orchestration.assets import ASSETS, snapshot_metadata
 from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
+from dropship_pipeline.orchestration.schema import SNAPSHOT
 from dropship_pipeline.orchestration.stages import stage
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sync.describe import describe

@@ -6,6 +6,9 @@ import dagster as dg
 
 from dropship_pipeline.tables.model import Column, Table
 
+SNAPSHOT = dg.AssetKey(["lake", "snapshot"])
+"""The published Parquet snapshot."""
+
 
 def _column(column: Column, table: Table) -> dg.TableColumn:
     description = column.comment + (f" [{column.unit}]" if column.unit else "")

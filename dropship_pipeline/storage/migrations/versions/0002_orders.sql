@@ -1,0 +1,2 @@
+-- Frozen once released.
+SELECT 1;
