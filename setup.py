@@ -34,6 +34,8 @@ setup(
         "psutil>=5.9",
         "pydantic>=2.7",
         "pydantic-settings>=2.4",
+        # the currencies of ISO 4217, by people who follow its amendments
+        "pycountry>=24.6",
         # the simulated Alibaba.com
         "uvicorn>=0.30",
         "uvloop>=0.20; sys_platform != 'win32'",
