@@ -1,4 +1,8 @@
-"""Opening what the stages of a sync need: the API, Postgres, the lake, the shared budget. Closed in one place too."""
+"""Opening what the work needs, and closing it in one place: Postgres and the lake alone, or the API with them.
+
+What publishes, replays or tidies up makes no call: it takes a `Store`, for which no gateway is sought and no simulated
+Alibaba.com started. The stages of a sync take a `Session`, a store with the API.
+"""
 
 import gc
 import hashlib
@@ -72,21 +76,41 @@ def open_gateway(settings: Settings, place: Place, database: Database) -> Iterat
         yield gateway
 
 
-@dataclass
-class Session:
-    """Everything that a stage needs, opened once a run (once a step, where steps are processes of their own)."""
+@dataclass(kw_only=True)
+class Store:
+    """The tables and the lake, for one run."""
 
     settings: Settings
-    place: Place
     database: Database
-    gateway: Gateway
     lake: Lake
     run_id: str
     progress: Progress
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    @cached_property
+    def merger(self) -> Merger:
+        """The writer of the public tables."""
+        return self._open.enter_context(Merger(self.database))
+
+    @cached_property
+    def raw(self) -> RawWriter:
+        """Where every answer is landed before it is interpreted."""
+        return RawWriter(self.lake)
+
+    def close(self) -> None:
+        """Let go of everything that was opened on the way."""
+        self._open.close()
+
+
+@dataclass(kw_only=True)
+class Session(Store):
+    """Everything that a stage needs, opened once a run (once a step, where steps are processes of their own)."""
+
+    place: Place
+    gateway: Gateway
     summary: SyncSummary
     started_at: datetime
     _began: float = field(default_factory=time.monotonic)
-    _open: ExitStack = field(default_factory=ExitStack)
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
@@ -103,16 +127,6 @@ class Session:
         """Single calls."""
         return self._open.enter_context(Client(self.gateway))
 
-    @cached_property
-    def merger(self) -> Merger:
-        """The writer of the public tables."""
-        return self._open.enter_context(Merger(self.database))
-
-    @cached_property
-    def raw(self) -> RawWriter:
-        """Where every answer is landed before it is interpreted."""
-        return RawWriter(self.lake)
-
     def calls(self) -> CallCounts:
         """What was asked of the API so far."""
         tally = self.gateway.tally.snapshot()
@@ -124,7 +138,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of everything, and note how the sync ended."""
-        self._open.close()
+        super().close()
         summary = self.summary
         summary.calls = self.calls()
         summary.seconds = time.monotonic() - self._began
@@ -136,6 +150,21 @@ class Session:
 
     def _state_of(self, key: str) -> str:
         return next(feed.state.value for feed in self.summary.feeds if feed.feed == key)
+
+
+@contextmanager
+def open_store(settings: Settings, run_id: str, progress: Progress) -> Iterator[Store]:
+    """Open the tables, migrated to this version, and the lake. No API: no credentials are read, nothing is started
+    but the embedded Postgres.
+
+    Raises `Problem`s that name what is wrong: a database that is down, a lake that cannot be opened.
+    """
+    with closing(open_database(settings)) as database:
+        store = Store(
+            settings=settings, database=database, lake=Lake(settings.lake_url), run_id=run_id, progress=progress
+        )
+        with closing(store):
+            yield store
 
 
 @contextmanager
