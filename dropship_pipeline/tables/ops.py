@@ -200,6 +200,41 @@ ORIGIN = Table(
     key=("the_one",),
 )
 
+ALERTS = Table(
+    "ops",
+    "alerts",
+    "Problems that deserve a person's attention, each once: since when, how often, and what is still to be told of it.",
+    (
+        Column(
+            "key",
+            _TEXT,
+            "Which problem: `run:<job>:<step>:<partitions>`, `check:<asset>:<name>:<partitions>`, `held:<feed>`, "
+            "`account:<name>`, `tick:<schedule or sensor>`",
+            nullable=False,
+        ),
+        Column("kind", _TEXT, "`run`, `check`, `held`, `account` or `tick`", nullable=False),
+        Column(
+            "subject",
+            _TEXT,
+            "What has to go well again for it to be over: `step publish`, `job catalogue_sync`, `check products:keys`",
+            nullable=False,
+        ),
+        Column("partitions", _TEXT, "The partitions that it is about, as `first...last`; '' for none", nullable=False),
+        Column("title", _TEXT, "What happened, and where", nullable=False),
+        Column("detail", _TEXT, "Why, and what to do; one line without secrets", nullable=False),
+        Column("link", _TEXT, "Where in the Dagster UI it is seen; '' for nowhere", nullable=False),
+        Column("first_at", _TIME, "When it began (UTC)", nullable=False),
+        Column("last_at", _TIME, "When it was last seen (UTC)", nullable=False),
+        Column("count", _BIG, "How often it was seen", nullable=False),
+        Column("returned", _BIG, "How often it came back within a day after it was said to be over", nullable=False),
+        Column("sent_at", _TIME, "When it was last told (UTC); NULL: not yet"),
+        Column("next_at", _TIME, "When it is to be told next (UTC); NULL: there is nothing to tell"),
+        Column("attempts", _BIG, "How often in a row telling it failed", nullable=False),
+        Column("resolved_at", _TIME, "When it was over (UTC); NULL: it lasts"),
+    ),
+    key=("key",),
+)
+
 OPS_TABLES = (
     ORIGIN,
     FETCHES,
@@ -212,4 +247,5 @@ OPS_TABLES = (
     WATCHED_PRODUCTS,
     SNAPSHOTS,
     SYNCS,
+    ALERTS,
 )

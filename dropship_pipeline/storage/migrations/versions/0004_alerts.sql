@@ -1,2 +1,35 @@
 -- Frozen once released.
-SELECT 1;
+CREATE TABLE ops.alerts (
+    key text NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    partitions text NOT NULL,
+    title text NOT NULL,
+    detail text NOT NULL,
+    link text NOT NULL,
+    first_at timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
+    count bigint NOT NULL,
+    returned bigint NOT NULL,
+    sent_at timestamptz,
+    next_at timestamptz,
+    attempts bigint NOT NULL,
+    resolved_at timestamptz,
+    PRIMARY KEY (key)
+);
+COMMENT ON TABLE ops.alerts IS 'Problems that deserve a person''s attention, each once: since when, how often, and what is still to be told of it.';
+COMMENT ON COLUMN ops.alerts.key IS 'Which problem: `run:<job>:<step>:<partitions>`, `check:<asset>:<name>:<partitions>`, `held:<feed>`, `account:<name>`, `tick:<schedule or sensor>`';
+COMMENT ON COLUMN ops.alerts.kind IS '`run`, `check`, `held`, `account` or `tick`';
+COMMENT ON COLUMN ops.alerts.subject IS 'What has to go well again for it to be over: `step publish`, `job catalogue_sync`, `check products:keys`';
+COMMENT ON COLUMN ops.alerts.partitions IS 'The partitions that it is about, as `first...last`; '''' for none';
+COMMENT ON COLUMN ops.alerts.title IS 'What happened, and where';
+COMMENT ON COLUMN ops.alerts.detail IS 'Why, and what to do; one line without secrets';
+COMMENT ON COLUMN ops.alerts.link IS 'Where in the Dagster UI it is seen; '''' for nowhere';
+COMMENT ON COLUMN ops.alerts.first_at IS 'When it began (UTC)';
+COMMENT ON COLUMN ops.alerts.last_at IS 'When it was last seen (UTC)';
+COMMENT ON COLUMN ops.alerts.count IS 'How often it was seen';
+COMMENT ON COLUMN ops.alerts.returned IS 'How often it came back within a day after it was said to be over';
+COMMENT ON COLUMN ops.alerts.sent_at IS 'When it was last told (UTC); NULL: not yet';
+COMMENT ON COLUMN ops.alerts.next_at IS 'When it is to be told next (UTC); NULL: there is nothing to tell';
+COMMENT ON COLUMN ops.alerts.attempts IS 'How often in a row telling it failed';
+COMMENT ON COLUMN ops.alerts.resolved_at IS 'When it was over (UTC); NULL: it lasts';
