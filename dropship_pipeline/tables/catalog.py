@@ -1,6 +1,6 @@
 """The tables of schema `catalog`: what is listed, what it is, what it costs, what is in stock, what shipping costs."""
 
-from dropship_pipeline.tables.model import Column, Table, Type
+from dropship_pipeline.tables.model import Column, Reference, Table, Type
 
 _TEXT, _INT, _BIG, _MONEY, _TIME = Type.TEXT, Type.INTEGER, Type.BIGINT, Type.MONEY, Type.TIMESTAMP
 
@@ -15,6 +15,9 @@ _SKU_PRODUCT = Column(
 )
 _CURRENCY = Column("currency", _TEXT, "ISO 4217 code of the amounts beside it", example="USD")
 _OBSERVED_AT = Column("observed_at", _TIME, "When the change was seen (UTC); it happened at or before", nullable=False)
+
+_OF_PRODUCT = (Reference(("product_id",), "catalog.products"),)
+_OF_SKU = (Reference(("sku_id", "product_id"), "catalog.skus"),)
 
 FEED_PRODUCTS = Table(
     "catalog",
@@ -98,6 +101,7 @@ PRODUCT_DESCRIPTIONS = Table(
     key=("product_id",),
     parent="product_id",
     published=True,
+    references=_OF_PRODUCT,
 )
 
 PRODUCT_IMAGES = Table(
@@ -112,6 +116,7 @@ PRODUCT_IMAGES = Table(
     key=("product_id", "position"),
     parent="product_id",
     published=True,
+    references=_OF_PRODUCT,
 )
 
 DELIVERY_PERIODS = Table(
@@ -133,6 +138,7 @@ DELIVERY_PERIODS = Table(
     key=("product_id", "quantity"),
     parent="product_id",
     published=True,
+    references=_OF_PRODUCT,
 )
 
 SKUS = Table(
@@ -151,6 +157,7 @@ SKUS = Table(
     parent="product_id",
     published=True,
     indexes=(("product_id",),),
+    references=_OF_PRODUCT,
 )
 
 SKU_ATTRIBUTES = Table(
@@ -171,6 +178,7 @@ SKU_ATTRIBUTES = Table(
     parent="product_id",
     published=True,
     indexes=(("product_id",),),
+    references=_OF_SKU,
 )
 
 PRICE_TIERS = Table(
@@ -202,6 +210,7 @@ PRICE_TIERS = Table(
     parent="product_id",
     published=True,
     indexes=(("product_id",),),
+    references=_OF_SKU,
 )
 
 INVENTORY_LEVELS = Table(
@@ -269,6 +278,7 @@ FREIGHT_QUOTES = Table(
     parent="product_id",
     observed=("quoted_at",),
     published=True,
+    references=_OF_PRODUCT,
 )
 
 FREIGHT_FAILURES = Table(
@@ -288,6 +298,7 @@ FREIGHT_FAILURES = Table(
     parent="product_id",
     observed=("failed_at",),
     published=True,
+    references=_OF_PRODUCT,
 )
 
 PRICE_CHANGES = Table(
@@ -306,6 +317,7 @@ PRICE_CHANGES = Table(
     ),
     published=True,
     indexes=(("sku_id", "observed_at"), ("observed_at",)),
+    references=_OF_PRODUCT,
 )
 
 INVENTORY_CHANGES = Table(
@@ -338,6 +350,7 @@ LISTING_CHANGES = Table(
     ),
     published=True,
     indexes=(("product_id", "observed_at"), ("observed_at",)),
+    references=(Reference(("feed", "product_id"), "catalog.feed_products"),),
 )
 
 CATALOG_TABLES = (

@@ -36,12 +36,25 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """At every moment each row has one in `table` (`schema.name`) that is equal in `columns`, named alike in both.
+
+    A row with a NULL among them refers to nothing. Not for what may come before, or outlive, what it names: the stock
+    of a product that was not described yet, the last price of a SKU that is gone.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One table. `key` is its primary key; an append-only log has none and is never updated.
 
     `parent` names the column whose rows are replaced together: when a product is read afresh, its rows that the fresh
     payload lacks go. `observed` are the columns that say when we looked, not what we saw: a row that differs in nothing
-    else is not a changed row. `published` tables are in every Parquet snapshot.
+    else is not a changed row. `published` tables are in every Parquet snapshot. `references` are checked before each
+    snapshot; they are no constraints of the database, so that a merge may write in any order.
     """
 
     schema: str
@@ -53,6 +66,7 @@ class Table:
     observed: tuple[str, ...] = ()
     published: bool = False
     indexes: tuple[tuple[str, ...], ...] = ()
+    references: tuple[Reference, ...] = ()
 
     @property
     def full_name(self) -> str:
