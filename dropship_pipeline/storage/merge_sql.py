@@ -53,11 +53,12 @@ LEFT JOIN ops.fetches f USING (kind, product_id, destination)
 WHERE s.outcome IN ('answered', 'refused') AND {_NEWER}
 """
 
-# An answer that is like the one before leaves changed_at alone. A refusal has no payload: the hash before it is kept.
+# A first answer is no change (ADR 0005), nor is one like the one before. A refusal has no payload: the hash before it
+# is kept.
 WRITE_LEDGER = """
 INSERT INTO ops.fetches AS f
-    (kind, product_id, destination, fetched_at, outcome, code, payload_hash, changed_at, raw_file)
-SELECT kind, product_id, destination, fetched_at, outcome, code, payload_hash, fetched_at, raw_file
+    (kind, product_id, destination, fetched_at, outcome, code, payload_hash, raw_file)
+SELECT kind, product_id, destination, fetched_at, outcome, code, payload_hash, raw_file
 FROM staged_fetches
 ORDER BY kind, product_id, destination
 ON CONFLICT (kind, product_id, destination) DO UPDATE SET

@@ -26,7 +26,7 @@ FETCHES = Table(
         ),
         Column("code", _TEXT, "The gateway's code, where it refused"),
         Column("payload_hash", _BIG, "Hash of the payload without what differs at each answer: equal means unchanged"),
-        Column("changed_at", _TIME, "When an answer last differed from the one before (UTC)", nullable=False),
+        Column("changed_at", _TIME, "When an answer last differed from the one before (UTC); NULL: none did yet"),
         Column("raw_file", _TEXT, "Where the answer was landed"),
     ),
     key=("kind", "product_id", "destination"),
@@ -137,10 +137,14 @@ REJECTED_RECORDS = Table(
     "rejected_records",
     "What could not be read: one bad product costs that product, and is kept here with the reason.",
     (
-        Column("kind", _TEXT, "What it is: `description`, `inventory`, `freight`, `listing`", nullable=False),
+        Column("kind", _TEXT, "What it is: `description`, `inventory`, `freight`, `listing`, `order`", nullable=False),
         Column("record_key", _TEXT, "Which one: a product ID, mostly", nullable=False),
         Column("reason", _TEXT, "Stable code, then words", nullable=False),
-        Column("payload", _TEXT, "What was answered, shortened if it is very long"),
+        Column(
+            "payload",
+            _TEXT,
+            "What was answered, shortened if it is very long; NULL for an order: it may hold an address",
+        ),
         Column("first_seen_at", _TIME, "When (UTC)", nullable=False),
         Column("last_seen_at", _TIME, "When last (UTC)", nullable=False),
         Column("count", _BIG, "How often", nullable=False),
@@ -233,6 +237,44 @@ ALERTS = Table(
         Column("resolved_at", _TIME, "When it was over (UTC); NULL: it lasts"),
     ),
     key=("key",),
+)
+
+ORDER_FETCHES = Table(
+    "ops",
+    "order_fetches",
+    "What the order list last said of each order, and what of that is in the tables: what is due follows from it.",
+    (
+        Column("trade_id", _TEXT, "The order", nullable=False),
+        Column("account", _TEXT, "Whose order it is", nullable=False),
+        Column("listed_status", _TEXT, "Status in the list", source="§10 trade_status"),
+        Column("listed_created_at", _TIME, "When the list says it was placed (UTC)", source="§10 create_date"),
+        Column("listed_modified_at", _TIME, "When the list says it last changed (UTC)", source="§10 modify_date"),
+        Column("due_since", _TIME, "Since when the list says more than the tables (UTC); NULL: it does not"),
+        Column("requested_at", _TIME, "When it was last handed out to be read (UTC)"),
+        Column("fetched_at", _TIME, "When the last answer that settled it came (UTC)"),
+        Column("outcome", _TEXT, "`answered`, `refused` (a business error) or `rejected` (could not be read)"),
+        Column("code", _TEXT, "The gateway's code, where it refused"),
+    ),
+    key=("trade_id",),
+    observed=("requested_at", "fetched_at"),
+    indexes=(("due_since",), ("account", "listed_modified_at")),
+)
+
+ORDER_DAYS = Table(
+    "ops",
+    "order_days",
+    "Days of orders that were compared with the order list, from end to end.",
+    (
+        Column("account", _TEXT, "Whose orders", nullable=False),
+        Column("day", _TEXT, "Day on which they were placed, from midnight to midnight UTC", nullable=False),
+        Column("listed", _BIG, "Orders that the list showed", nullable=False),
+        Column("missing", _BIG, "Of these, not in the tables before", nullable=False),
+        Column("differing", _BIG, "Of these, with another status or time of change in the tables", nullable=False),
+        Column("unlisted", _BIG, "Orders of the day in the tables that the list did not show", nullable=False),
+        Column("reason", _TEXT, "Why the list could not be read to its end, or an order not at all; NULL: all is done"),
+        Column("reconciled_at", _TIME, "When (UTC)", nullable=False),
+    ),
+    key=("account", "day"),
 )
 
 OPS_TABLES = (

@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from merge_rows import ask, at, freight, inventory, ledger
+from merge_rows import Goods, ask, at, descriptions, freight, inventory, ledger, tell
 
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.merge import MergeCounts, Merger
+from dropship_pipeline.storage.syncs import feed_counts
 
 Stock = Mapping[tuple[str, str], int | None]
 
@@ -180,6 +181,26 @@ def test_an_unchanged_quote_is_merely_seen_again(database: Database, merger: Mer
     assert (counts.unchanged, sum(counts.rows_written.values())) == (1, 0)
     assert quotes(database)[0][-1] == at(1)
     assert failures(database)[0][-1] == at(1)
+
+
+def test_a_first_quote_changes_no_product_and_one_that_differs_does(database: Database, merger: Merger) -> None:
+    def quote(fee: str, when: datetime, destination: str = "US") -> int:
+        rows = freight([("P1", destination, 1, "DHL", fee)], [], when)
+        told = ledger("freight", ["P1"], when, destination=destination, payload_hash=int(Decimal(fee) * 100))
+        merger.merge_freight(rows, told)
+        [counts] = feed_counts(database, when, ["local_us"])
+        return counts.changed
+
+    merger.merge_descriptions(descriptions([Goods("P1")], at(0)), ledger("description", ["P1"], at(0)))
+    tell(
+        database,
+        "INSERT INTO catalog.feed_products (feed, product_id, first_listed_at, last_listed_at) "
+        f"VALUES ('local_us', 'P1', '{at(0)}', '{at(0)}')",
+    )
+    assert quote("9.10", at(1)) == 0
+    assert quote("9.10", at(2)) == 0
+    assert quote("9.90", at(3)) == 1
+    assert quote("9.90", at(4), destination="MX") == 0
 
 
 def test_an_older_quote_changes_nothing_and_one_of_another_destination_is_not_held_up_by_it(

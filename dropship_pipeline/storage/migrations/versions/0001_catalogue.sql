@@ -301,7 +301,7 @@ CREATE TABLE ops.fetches (
     outcome text NOT NULL,
     code text,
     payload_hash bigint,
-    changed_at timestamptz NOT NULL,
+    changed_at timestamptz,
     raw_file text,
     PRIMARY KEY (kind, product_id, destination)
 );
@@ -314,7 +314,7 @@ COMMENT ON COLUMN ops.fetches.fetched_at IS 'When the last answer that settled i
 COMMENT ON COLUMN ops.fetches.outcome IS '`answered`, `refused` (a business error) or `rejected` (an answer that could not be read)';
 COMMENT ON COLUMN ops.fetches.code IS 'The gateway''s code, where it refused';
 COMMENT ON COLUMN ops.fetches.payload_hash IS 'Hash of the payload without what differs at each answer: equal means unchanged';
-COMMENT ON COLUMN ops.fetches.changed_at IS 'When an answer last differed from the one before (UTC)';
+COMMENT ON COLUMN ops.fetches.changed_at IS 'When an answer last differed from the one before (UTC); NULL: none did yet';
 COMMENT ON COLUMN ops.fetches.raw_file IS 'Where the answer was landed';
 
 CREATE TABLE ops.raw_files (
