@@ -31,11 +31,11 @@ setup(
         # the pictures in the Dagster UI
         "matplotlib>=3.9",
         # the command line
-        "click>=8.1",
+        "click>=8.4",  # the first whose `ParamType` says what it gives
         "rich>=13",
         "psutil>=5.9",
         "pydantic>=2.7",
-        "pydantic-settings>=2.4",
+        "python-dotenv>=1.0",
         # the currencies of ISO 4217, by people who follow its amendments
         "pycountry>=24.6",
         # the simulated Alibaba.com
