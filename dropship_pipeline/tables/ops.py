@@ -290,4 +290,6 @@ OPS_TABLES = (
     SNAPSHOTS,
     SYNCS,
     ALERTS,
+    ORDER_FETCHES,
+    ORDER_DAYS,
 )

@@ -6,11 +6,13 @@ from types import MappingProxyType
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
 from dropship_pipeline.tables.model import Table
 from dropship_pipeline.tables.ops import OPS_TABLES
+from dropship_pipeline.tables.orders import ORDER_TABLES
 
-ALL_TABLES: tuple[Table, ...] = (*CATALOG_TABLES, *OPS_TABLES)
+ALL_TABLES: tuple[Table, ...] = (*CATALOG_TABLES, *ORDER_TABLES, *OPS_TABLES)
 TABLES: Mapping[str, Table] = MappingProxyType({table.full_name: table for table in ALL_TABLES})
 PUBLISHED: tuple[Table, ...] = tuple(table for table in ALL_TABLES if table.published)
 SCHEMAS: tuple[tuple[str, str], ...] = (
     ("catalog", "What is listed, what it costs, what is in stock, what it costs to ship"),
+    ("orders", "What was ordered, how it stands, where its parcels are"),
     ("ops", "The project's own book-keeping"),
 )

@@ -24,7 +24,7 @@ def empty(make_database: Callable[..., Database]) -> Database:
 
 def tables(connection: Connection) -> set[str]:
     found = connection.exec_driver_sql(
-        "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('catalog', 'ops')"
+        "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('catalog', 'orders', 'ops')"
     )
     return set(found.scalars())
 

@@ -211,7 +211,7 @@ def test_a_publish_killed_at_any_moment_leaves_a_whole_newest_snapshot(database:
         assert latest is not None
         assert pq.ParquetFile(Path(latest) / "catalog" / "price_tiers.parquet").metadata.num_rows == MANY
         for name in names(lake):
-            assert len(list((Path(lake.location) / "snapshots" / name / "catalog").glob("*.parquet"))) == len(PUBLISHED)
+            assert len(list((Path(lake.location) / "snapshots" / name).glob("*/*.parquet"))) == len(PUBLISHED)
     publish(database, lake, "after", keep=2)
     assert hidden(lake) == []
     assert len(names(lake)) == 2
