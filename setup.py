@@ -54,6 +54,7 @@ setup(
             "selenium>=4.20",
             "import-linter>=2.0",
             "types-requests",
+            "types-psutil",
             "types-psycopg2",
             "pyarrow-stubs>=17",
             "pandas-stubs",

@@ -3,10 +3,9 @@
 What a sync opens, made and migrated where need be, is `sync.session.open_database`.
 """
 
-from dropship_pipeline.cli.server import start_embedded
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage import migrate
+from dropship_pipeline.storage import embedded, migrate
 from dropship_pipeline.storage.database import Database
 
 
@@ -35,4 +34,4 @@ def connect(settings: Settings) -> Database:
     """The database, whatever is in it; the embedded server is started, and made where there is none."""
     if settings.database_url is not None:
         return Database(settings.database_url.get_secret_value())
-    return Database(start_embedded(settings.absolute_home))
+    return Database(embedded.start(settings.absolute_home))

@@ -49,9 +49,10 @@ def url() -> None:
 
         click.echo(connect(settings).libpq_url)
         return
-    from dropship_pipeline.cli.server import keep_running, start_embedded  # noqa: PLC0415
+    from dropship_pipeline.cli.server import keep_running  # noqa: PLC0415
+    from dropship_pipeline.storage import embedded  # noqa: PLC0415
 
-    address = start_embedded(settings.absolute_home)
+    address = embedded.start(settings.absolute_home)
     keep_running(settings.absolute_home, LEFT_RUNNING)
     click.echo(address)
 
@@ -65,9 +66,10 @@ def serve(idle: timedelta | None) -> None:
     dropship db serve
     dropship db serve --idle 8h
     """
-    from dropship_pipeline.cli.server import hold, start_embedded  # noqa: PLC0415
     from dropship_pipeline.problem import Problem  # noqa: PLC0415
+    from dropship_pipeline.services.postgres import hold  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+    from dropship_pipeline.storage import embedded  # noqa: PLC0415
 
     settings = load_settings()
     if settings.database_url is not None:
@@ -75,7 +77,7 @@ def serve(idle: timedelta | None) -> None:
             "DROPSHIP_DATABASE_URL names a server that runs without us",
             "Connect to it, or unset DROPSHIP_DATABASE_URL to use the embedded one",
         )
-    address = start_embedded(settings.absolute_home)
+    address = embedded.start(settings.absolute_home)
     click.echo(address)
     click.echo("The server runs until Ctrl-C.", err=True)
     with suppress(KeyboardInterrupt):  # the way to end it

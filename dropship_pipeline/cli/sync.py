@@ -93,12 +93,13 @@ def sync(
 
 def _run(settings: "Settings", request: "SyncRequest", as_json: bool) -> "SyncSummary":
     from dropship_pipeline.cli.bars import quiet, watcher  # noqa: PLC0415
-    from dropship_pipeline.cli.server import start_embedded  # noqa: PLC0415
 
     # the bars come first: a person sees that something happens while Dagster is imported
     with watcher(plain=as_json) as progress, nullcontext() if debugging() else quiet():
         if settings.database_url is None:
-            start_embedded(settings.absolute_home)  # what fails here fails before the second that Dagster takes
+            from dropship_pipeline.storage import embedded  # noqa: PLC0415
+
+            embedded.start(settings.absolute_home)  # what fails here fails before the second that Dagster takes
         from dropship_pipeline.orchestration.run import run_sync  # noqa: PLC0415
         from dropship_pipeline.storage.failures import in_our_words  # noqa: PLC0415
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-import adbc_driver_postgresql.dbapi
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -105,6 +104,8 @@ class Database:
 
     def open_adbc(self) -> Any:
         """What `adbc` gives, to be closed by the caller, and with the driver's own errors."""
+        import adbc_driver_postgresql.dbapi  # noqa: PLC0415  it brings pyarrow, for which nobody who only looks waits
+
         with self._adbc_lock:
             if self._adbc_template is None:
                 # what the others are cloned from: the first one reads the server's types, and takes ten times as long

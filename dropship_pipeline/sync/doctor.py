@@ -58,10 +58,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except Problem as problem:
             yield Finding("Database", Verdict.FAILED, problem.what, problem.remedy)
             return
-        except (ValueError, RuntimeError) as error:  # what the embedded server says of files that it did not write
-            what = f"the embedded Postgres in {settings.absolute_home / 'postgres'} cannot be started: {error}"
-            yield Finding("Database", Verdict.FAILED, what, "Restore that folder, or set DROPSHIP_DATABASE_URL")
-            return
         stack.callback(database.close)
         embedded = "" if settings.database_url else ", embedded"
         yield Finding("Database", Verdict.OK, f"{database.address}{embedded}, tables of this version")
