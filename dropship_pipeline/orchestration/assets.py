@@ -1,49 +1,44 @@
 """The catalogue as assets: one fat step a stage, partitioned by feed. The work is in `sync`; keep logic out of here.
 
 A feed that could not be completed, or is held, does not stop the stages after it: everything else is done and kept, the
-check on `feed_products` fails, and the last step fails the run with one line a problem (ADR 0003).
+check on `feed_products` fails, that feed's partition is not recorded, and the last step fails the run with one line a
+problem (ADRs 0003 and 0013).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from dropship_pipeline import __version__
 from dropship_pipeline.orchestration.partitions import FEED_PARTITIONS, ONE_RUN
+from dropship_pipeline.orchestration.recording import Figures, Record, record, record_finished
 from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
-from dropship_pipeline.orchestration.schema import SNAPSHOT, asset_key, table_spec
-from dropship_pipeline.orchestration.stages import check_of, left_undone, stage, stage_metadata
+from dropship_pipeline.orchestration.schema import ALIBABA, SNAPSHOT, asset_key, landed_spec, spec, table_spec
+from dropship_pipeline.orchestration.stages import check_of, fail_if_undone, stage, stage_metadata
+from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.snapshots import Snapshot
 from dropship_pipeline.storage.syncs import feed_counts
 from dropship_pipeline.sync.describe import describe
 from dropship_pipeline.sync.discover import discover
 from dropship_pipeline.sync.publish import publish
 from dropship_pipeline.sync.quote import quote
+from dropship_pipeline.sync.request import SyncRequest
+from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stock import take_stock
 from dropship_pipeline.sync.summary import FeedOutcome, StageOutcome, SyncSummary
+from dropship_pipeline.sync.unfinished import swept, unread, unswept
 from dropship_pipeline.tables import catalog as tables
 from dropship_pipeline.tables.model import Table
 
-# The tables that each stage writes. The first is what the stage is about: its asset has the stage's figures.
-DISCOVERED = (tables.FEED_PRODUCTS, tables.LISTING_CHANGES)
-DESCRIBED = (
-    tables.PRODUCTS,
-    tables.PRODUCT_DESCRIPTIONS,
-    tables.PRODUCT_IMAGES,
-    tables.DELIVERY_PERIODS,
-    tables.SKUS,
-    tables.SKU_ATTRIBUTES,
-    tables.PRICE_TIERS,
-    tables.PRICE_CHANGES,
-)
-STOCKED = (tables.INVENTORY_LEVELS, tables.INVENTORY_CHANGES)
-QUOTED = (tables.FREIGHT_QUOTES, tables.FREIGHT_FAILURES)
+USES_API = "alibaba_api"
+"""The pool of the steps that call the API: the runs that have one go one at a time (`dagster_home/dagster.yaml`)."""
 
 _LISTING = asset_key(tables.FEED_PRODUCTS)
 _PRODUCTS = asset_key(tables.PRODUCTS)
+_TIERS = asset_key(tables.PRICE_TIERS)
 _STOCK = asset_key(tables.INVENTORY_LEVELS)
-_QUOTES = asset_key(tables.FREIGHT_QUOTES)
 
 
 def _check(name: str, asset: dg.AssetKey, description: str) -> dg.AssetCheckSpec:
@@ -51,125 +46,188 @@ def _check(name: str, asset: dg.AssetKey, description: str) -> dg.AssetCheckSpec
 
 
 SWEEPS_COMPLETE = _check("sweeps_complete", _LISTING, "Every feed was read to its end, and no delisting is held.")
-ALL_DESCRIBED = _check("all_described", _PRODUCTS, "Every product that was due could be described.")
-ALL_STOCK_READ = _check("all_stock_read", _STOCK, "The stock of every product that was due could be read.")
-ALL_QUOTED = _check("all_quoted", _QUOTES, "Every freight quote that was due got an answer.")
 
 
-def _specs(made: tuple[Table, ...], deps: Sequence[dg.AssetKey], group: str) -> list[dg.AssetSpec]:
-    return [table_spec(table, deps, group) for table in made]
+@dataclass(frozen=True)
+class _Stage:
+    """A stage that reads something about each product. The first of its `tables` has the stage's figures."""
+
+    step: str
+    purpose: str
+    work: Callable[[Session, SyncRequest], StageOutcome]
+    kind: str
+    landed: str
+    reads: tuple[dg.AssetKey, ...]
+    tables: Mapping[Table, tuple[Table, ...]]  # each with those of the same stage that it is made from
+    group: str
+    check: dg.AssetCheckSpec
+
+    @property
+    def first(self) -> dg.AssetKey:
+        """The asset that the stage is about."""
+        return asset_key(next(iter(self.tables)))
+
+    @property
+    def landed_key(self) -> dg.AssetKey:
+        """The answers as they came."""
+        return dg.AssetKey(["raw", self.kind])
+
+    def specs(self) -> Iterator[dg.AssetSpec]:
+        """The answers, then the tables that are made from them."""
+        yield landed_spec(self.kind, self.landed, self.reads)
+        for table, sources in self.tables.items():
+            deps = [asset_key(source) for source in sources] or [self.landed_key]
+            yield table_spec(table, deps, self.group)
 
 
-def _results(made: tuple[Table, ...], outcome: StageOutcome, check: dg.AssetCheckSpec) -> Iterator[Any]:
-    figures = stage_metadata(outcome)
-    first, *others = (asset_key(table) for table in made)
-    # a stage reads a product once however many feeds have it: its figures are those of the run, not of one feed
-    yield dg.MaterializeResult(asset_key=first, metadata={f"run/{name}": figure for name, figure in figures.items()})
-    for key in others:
-        yield dg.MaterializeResult(asset_key=key, metadata={"figures": dg.MetadataValue.asset(first)})
-    yield check_of(check, SyncSummary("", stages=[outcome]), figures)
+_DESCRIBE = _Stage(
+    step="describe",
+    purpose="Describe the products of these feeds that are new or due, each once however many feeds have it.",
+    work=describe,
+    kind="description",
+    landed="What the API said of each product: its texts, pictures, variants and price ladder.",
+    reads=(_LISTING,),
+    tables={
+        tables.PRODUCTS: (),
+        tables.PRODUCT_DESCRIPTIONS: (),
+        tables.PRODUCT_IMAGES: (),
+        tables.DELIVERY_PERIODS: (),
+        tables.SKUS: (),
+        tables.SKU_ATTRIBUTES: (),
+        tables.PRICE_TIERS: (),
+        tables.PRICE_CHANGES: (tables.PRICE_TIERS,),
+    },
+    group="products",
+    check=_check("all_described", _PRODUCTS, "Every product that was due could be described."),
+)
+_TAKE_STOCK = _Stage(
+    step="take_stock",
+    purpose="Read the stock of the products of these feeds that is unknown or due.",
+    work=take_stock,
+    kind="inventory",
+    landed="What the API said is in stock of each product, by origin.",
+    reads=(_LISTING,),
+    tables={tables.INVENTORY_LEVELS: (), tables.INVENTORY_CHANGES: (tables.INVENTORY_LEVELS,)},
+    group="inventory",
+    check=_check("all_stock_read", _STOCK, "The stock of every product that was due could be read."),
+)
+_QUOTE = _Stage(
+    step="quote",
+    purpose="Estimate freight to every destination, falling back from one dispatch location to the next.",
+    work=quote,
+    kind="freight",
+    landed="Every freight quote that was asked for, refusals included.",
+    reads=(_PRODUCTS, _TIERS, _STOCK),
+    tables={tables.FREIGHT_QUOTES: (), tables.FREIGHT_FAILURES: ()},
+    group="freight",
+    check=_check("all_quoted", asset_key(tables.FREIGHT_QUOTES), "Every freight quote that was due got an answer."),
+)
+FAN_OUT = (_DESCRIBE, _TAKE_STOCK, _QUOTE)
 
 
 @dg.multi_asset(
     name="discover",
-    specs=_specs(DISCOVERED, [], "discovery"),
+    specs=[
+        landed_spec("listing", "The pages of each feed, as the API gave them.", [ALIBABA]),
+        table_spec(tables.FEED_PRODUCTS, [dg.AssetKey(["raw", "listing"])], "discovery"),
+        table_spec(tables.LISTING_CHANGES, [_LISTING], "discovery"),
+    ],
     check_specs=[SWEEPS_COMPLETE],
     partitions_def=FEED_PARTITIONS,
     backfill_policy=ONE_RUN,
-    code_version=__version__,
+    pool=USES_API,
 )
 def discover_step(
     context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession], options: SyncOptions
 ) -> Iterator[Any]:
     """Page each feed to its end; begin, end and hold memberships."""
+    feeds = tuple(context.partition_keys)
     with stage(context, session) as opened:
-        outcomes = discover(opened, options.request(tuple(context.partition_keys)))
-    for outcome in outcomes:
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": outcome.listed, **_sweep_metadata(outcome)},
-            asset_key=_LISTING,
-            partition_key=outcome.feed,
-        )
-    yield dg.MaterializeResult(asset_key=_LISTING)
-    yield dg.MaterializeResult(
-        asset_key=asset_key(tables.LISTING_CHANGES), metadata={"figures": dg.MetadataValue.asset(_LISTING)}
-    )
+        try:
+            outcomes = discover(opened, options.request(feeds))
+        except Problem:
+            record_finished(context, [Record(_LISTING)], swept(opened, feeds))
+            raise
+        unfinished = unswept(opened, feeds)
+    by_feed: dict[str, Figures] = {
+        outcome.feed: {"dagster/partition_row_count": outcome.listed, **_sweep_metadata(outcome)}
+        for outcome in outcomes
+    }
+    figures = {"figures": dg.MetadataValue.asset(_LISTING)}
+    records = [
+        Record(dg.AssetKey(["raw", "listing"]), figures),
+        Record(_LISTING, by_partition=by_feed),
+        Record(asset_key(tables.LISTING_CHANGES), figures),
+    ]
+    yield from record(context, records, unfinished)
     told = [
         dg.TableRecord({"feed": outcome.feed, "listed": outcome.listed, **_sweep_metadata(outcome)})
         for outcome in outcomes
     ]
     done = SyncSummary("", feeds=outcomes)
     yield check_of(SWEEPS_COMPLETE, done, {"unfinished": len(done.problems), "feeds": dg.MetadataValue.table(told)})
+    fail_if_undone(context, opened)
 
 
-@dg.multi_asset(
-    name="describe",
-    specs=_specs(DESCRIBED, [_LISTING], "products"),
-    check_specs=[ALL_DESCRIBED],
-    partitions_def=FEED_PARTITIONS,
-    backfill_policy=ONE_RUN,
-    code_version=__version__,
-)
-def describe_step(
-    context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession], options: SyncOptions
-) -> Iterator[Any]:
-    """Describe the products of these feeds that are new or due, each once however many feeds have it."""
-    with stage(context, session) as opened:
-        outcome = describe(opened, options.request(tuple(context.partition_keys)))
-        counts = feed_counts(opened.database, opened.started_at, context.partition_keys)
-    for feed in counts:
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": feed.listed, "changed": feed.changed, "rejected": feed.rejected},
-            asset_key=_PRODUCTS,
-            partition_key=feed.feed,
-        )
-    yield from _results(DESCRIBED, outcome, ALL_DESCRIBED)
+def _fan_out_step(of: _Stage) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=of.step,
+        description=of.purpose,
+        specs=list(of.specs()),
+        check_specs=[of.check],
+        partitions_def=FEED_PARTITIONS,
+        backfill_policy=ONE_RUN,
+        pool=USES_API,
+    )
+    def step(
+        context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession], options: SyncOptions
+    ) -> Iterator[Any]:
+        feeds = tuple(context.partition_keys)
+        with stage(context, session) as opened:
+            request = options.request(feeds)
+            since = datetime.now(UTC)
+            try:
+                outcome = of.work(opened, request)
+            except Problem:
+                done = set(feeds) - unswept(opened, feeds) - unread(opened, of.kind, request, since)
+                record_finished(context, _records(of, {}, {}), done)
+                raise
+            unfinished = unswept(opened, feeds)
+            if outcome.undone:
+                unfinished |= unread(opened, of.kind, request, since)
+            by_feed = _by_feed(opened, feeds) if of is _DESCRIBE else {}
+        figures = stage_metadata(outcome)
+        yield from record(context, _records(of, figures, by_feed), unfinished)
+        yield check_of(of.check, SyncSummary("", stages=[outcome]), figures)
+        fail_if_undone(context, opened)
+
+    return step
 
 
-@dg.multi_asset(
-    name="take_stock",
-    specs=_specs(STOCKED, [_LISTING], "inventory"),
-    check_specs=[ALL_STOCK_READ],
-    partitions_def=FEED_PARTITIONS,
-    backfill_policy=ONE_RUN,
-    code_version=__version__,
-)
-def stock_step(
-    context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession], options: SyncOptions
-) -> Iterator[Any]:
-    """Read the stock of the products of these feeds that is unknown or due."""
-    with stage(context, session) as opened:
-        outcome = take_stock(opened, options.request(tuple(context.partition_keys)))
-    yield from _results(STOCKED, outcome, ALL_STOCK_READ)
+def _records(of: _Stage, figures: Mapping[str, float], by_feed: Mapping[str, Figures]) -> list[Record]:
+    # a stage reads a product once however many feeds have it: its figures are those of the run, not of one feed
+    of_the_run = {f"run/{name}": figure for name, figure in figures.items()}
+    elsewhere = {"figures": dg.MetadataValue.asset(of.first)}
+    keys = [of.landed_key, *(asset_key(table) for table in of.tables)]
+    return [Record(key, of_the_run, by_feed) if key == of.first else Record(key, elsewhere) for key in keys]
 
 
-@dg.multi_asset(
-    name="quote",
-    specs=_specs(QUOTED, [_PRODUCTS, _STOCK], "freight"),
-    check_specs=[ALL_QUOTED],
-    partitions_def=FEED_PARTITIONS,
-    backfill_policy=ONE_RUN,
-    code_version=__version__,
-)
-def quote_step(
-    context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession], options: SyncOptions
-) -> Iterator[Any]:
-    """Estimate freight to every destination, falling back from one dispatch location to the next."""
-    with stage(context, session) as opened:
-        outcome = quote(opened, options.request(tuple(context.partition_keys)))
-    yield from _results(QUOTED, outcome, ALL_QUOTED)
+def _by_feed(session: Session, feeds: Sequence[str]) -> dict[str, Figures]:
+    return {
+        feed.feed: {"dagster/partition_row_count": feed.listed, "changed": feed.changed, "rejected": feed.rejected}
+        for feed in feed_counts(session.database, session.started_at, feeds)
+    }
 
 
 @dg.multi_asset(
     name="publish",
     specs=[
-        dg.AssetSpec(
+        spec(
             SNAPSHOT,
-            deps=[asset_key(table) for table in tables.CATALOG_TABLES],
-            description="All public tables as Parquet, from one transaction; `latest` moves to it in one atomic step.",
-            group_name="published",
+            [asset_key(table) for table in tables.CATALOG_TABLES],
+            "published",
+            "All public tables as Parquet, from one transaction; `latest` moves to it in one atomic step.",
             kinds={"parquet"},
-            code_version=__version__,
         )
     ],
 )
@@ -178,11 +236,7 @@ def publish_step(context: dg.AssetExecutionContext, session: dg.ResourceParam[Ru
     with stage(context, session) as opened:
         published = publish(opened)
     yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata=snapshot_metadata(published))
-    undone = left_undone(context.instance, context.run)
-    if undone:
-        if not opened.summary.problems:
-            opened.failed("; ".join(undone))
-        raise dg.Failure(description="; ".join(undone), allow_retries=False)
+    fail_if_undone(context, opened)
 
 
 def snapshot_metadata(snapshot: Snapshot) -> dict[str, dg.MetadataValue | int]:
@@ -205,4 +259,12 @@ def _sweep_metadata(outcome: FeedOutcome) -> dict[str, str | int]:
     }
 
 
-ASSETS = [discover_step, describe_step, stock_step, quote_step, publish_step]
+describe_step, stock_step, quote_step = (_fan_out_step(of) for of in FAN_OUT)
+API = dg.AssetSpec(
+    ALIBABA,
+    group_name="raw",
+    kinds={"api"},
+    description="The Alibaba.com Open Platform: what is listed there, and what it says of each product.",
+)
+STEPS = [discover_step, describe_step, stock_step, quote_step, publish_step]
+ASSETS: list[dg.AssetSpec | dg.AssetsDefinition] = [API, *STEPS]

@@ -7,6 +7,13 @@ from dropship_pipeline.catalog.feeds import FEEDS
 FEED_PARTITIONS = dg.StaticPartitionsDefinition([feed.key for feed in FEEDS])
 ONE_RUN = dg.BackfillPolicy.single_run()
 
+ALL_FEEDS = (FEEDS[0].key, FEEDS[-1].key)
+
+
+def range_tags(start: str, end: str) -> dict[str, str]:
+    """The tags of one run over the partitions from `start` to `end`, both included."""
+    return {"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end}
+
 
 def ranges(keys: tuple[str, ...]) -> list[tuple[str, str]]:
     """The fewest ranges of neighbouring feeds that hold just these keys: each is one run."""

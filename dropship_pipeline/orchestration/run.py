@@ -14,7 +14,8 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from dropship_pipeline.orchestration.abandoned import close_abandoned, going
 from dropship_pipeline.orchestration.instance import open_instance
-from dropship_pipeline.orchestration.partitions import ranges
+from dropship_pipeline.orchestration.jobs import BY_HAND, SYNC
+from dropship_pipeline.orchestration.partitions import range_tags, ranges
 from dropship_pipeline.orchestration.resources import opened, options_config
 from dropship_pipeline.orchestration.stages import STOPPED, TRIGGER
 from dropship_pipeline.orchestration.wiring import build_defs
@@ -23,8 +24,6 @@ from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import open_session
 from dropship_pipeline.sync.summary import SyncSummary, combined
-
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 _TAGS = {
     TRIGGER: "cli",
@@ -67,13 +66,13 @@ def _sigterm_is_ctrl_c() -> Iterator[None]:
 
 
 def _runs(request: SyncRequest) -> Iterator[_Run]:
-    options = {"resources": {"options": {"config": options_config(request)}}}
+    options = options_config(request)
     if request.product_ids:
-        products = {"ops": {"refresh": {"config": {"product_ids": list(request.product_ids)}}}}
-        yield _Run("refresh_products", config={**options, **products})
+        by_hand = {**options, "product_ids": list(request.product_ids)}
+        yield _Run(BY_HAND, config={"ops": {"refresh": {"config": by_hand}}})
         return
-    for start, end in ranges(request.feeds):
-        yield _Run("catalogue_sync", {_RANGE_START: start, _RANGE_END: end}, options)
+    for keys in ranges(request.feeds):
+        yield _Run(SYNC, range_tags(*keys), {"resources": {"options": {"config": options}}})
 
 
 def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:

@@ -1,13 +1,36 @@
 """A table's definition as Dagster shows it: column schema, table name, description. Derived, never written twice."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
 
 import dagster as dg
 
+from dropship_pipeline import __version__
 from dropship_pipeline.tables.model import Column, Table
+
+ALIBABA = dg.AssetKey(["alibaba", "open_platform"])
+"""Where it all comes from: no asset of ours."""
 
 SNAPSHOT = dg.AssetKey(["lake", "snapshot"])
 """The published Parquet snapshot."""
+
+OWNERS = ["team:data-engineering"]
+
+# How old what analysts read may get, by group: late, and too late. The daily sync may take some hours, and the refresh
+# of prices and stock comes by every hour; freight is quoted anew every week, a part of it each day.
+_FRESH = MappingProxyType(
+    {
+        "discovery": (timedelta(hours=26), timedelta(hours=48)),
+        "products": (timedelta(hours=8), timedelta(hours=26)),
+        "inventory": (timedelta(hours=8), timedelta(hours=26)),
+        "freight": (timedelta(hours=26), timedelta(hours=48)),
+        "published": (timedelta(hours=8), timedelta(hours=26)),
+        "orders": (timedelta(hours=26), timedelta(hours=48)),
+    }
+)
 
 
 def _column(column: Column, table: Table) -> dg.TableColumn:
@@ -30,16 +53,39 @@ def table_schema(table: Table) -> dg.TableSchema:
     )
 
 
+def spec(
+    key: dg.AssetKey,
+    deps: Sequence[dg.AssetKey],
+    group: str,
+    description: str,
+    *,
+    kinds: AbstractSet[str],
+    metadata: dict[str, Any] | None = None,
+) -> dg.AssetSpec:
+    """An asset of ours: with what all of them have."""
+    late = _FRESH.get(group)
+    return dg.AssetSpec(
+        key=key,
+        deps=deps,
+        description=description,
+        group_name=group,
+        kinds=set(kinds),
+        owners=OWNERS,
+        metadata=metadata or {},
+        code_version=__version__,
+        freshness_policy=dg.FreshnessPolicy.time_window(warn_window=late[0], fail_window=late[1]) if late else None,
+    )
+
+
 def table_spec(table: Table, deps: Sequence[dg.AssetKey], group: str) -> dg.AssetSpec:
     """The asset that is this table: key `schema/name`, its columns, what it is made from."""
-    return dg.AssetSpec(
-        key=asset_key(table),
-        deps=deps,
-        description=table.comment,
-        group_name=group,
-        kinds={"postgres"},
-        metadata={"dagster/table_name": table.full_name, "dagster/column_schema": table_schema(table)},
-    )
+    metadata = {"dagster/table_name": table.full_name, "dagster/column_schema": table_schema(table)}
+    return spec(asset_key(table), deps, group, table.comment, kinds={"postgres"}, metadata=metadata)
+
+
+def landed_spec(kind: str, description: str, deps: Sequence[dg.AssetKey]) -> dg.AssetSpec:
+    """The asset that is the answers of a kind as they came, in the lake: key `raw/kind`."""
+    return spec(dg.AssetKey(["raw", kind]), deps, "raw", description, kinds={"parquet"})
 
 
 def asset_key(table: Table) -> dg.AssetKey:

@@ -20,6 +20,9 @@ TRIGGER = "dropship/trigger"
 
 STOPPED = "Stopped on the command line"
 
+ORDER = ("discover", "describe", "take_stock", "quote", "publish")
+"""The steps of the catalogue, by name, in the order in which they go."""
+
 _QUERY_CANCELED = "57014"
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
@@ -48,7 +51,7 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        session.failed(f"Step {context.op.name} failed unexpectedly: {reason}")
+        session.failed(f"Step {_step(context)} failed unexpectedly: {reason}")
         raise
 
 
@@ -102,6 +105,29 @@ def check_of(
         description="; ".join(done.problems) or spec.description,
         metadata=metadata,
     )
+
+
+def fail_if_undone(context: Context, session: Session) -> None:
+    """Called at the end of each step: the last one of a run fails if something of the run is left undone."""
+    if _has_more(context):
+        return
+    undone = left_undone(context.instance, context.run)
+    if undone:
+        line = "; ".join(undone)
+        if not session.summary.problems:
+            session.failed(line)
+        raise dg.Failure(description=line, allow_retries=False)
+
+
+def _has_more(context: Context) -> bool:
+    """Whether a step that works on the catalogue comes after this one in its run."""
+    steps = [step for step in ORDER if context.job_def.has_node_named(step)]
+    return steps[-1:] != [_step(context)]
+
+
+def _step(context: Context) -> str:
+    of_the_op = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+    return of_the_op.op.name
 
 
 def left_undone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:

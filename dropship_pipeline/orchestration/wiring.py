@@ -5,6 +5,7 @@ import dagster as dg
 from dropship_pipeline.orchestration.assets import ASSETS
 from dropship_pipeline.orchestration.jobs import JOBS
 from dropship_pipeline.orchestration.resources import SyncOptions, session_resource
+from dropship_pipeline.orchestration.schedules import schedules
 from dropship_pipeline.settings import Executor, load_settings
 
 # a process forked from one that has imported everything starts in half the time of one that imports by itself
@@ -19,9 +20,11 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
 
     `executor`: how steps run, instead of DROPSHIP_EXECUTOR.
     """
+    settings = load_settings()
     return dg.Definitions(
         assets=ASSETS,
         jobs=JOBS,
+        schedules=schedules(settings),
         resources={"session": session_resource, "options": SyncOptions.configure_at_launch(), **overrides},
-        executor=_EXECUTORS[executor or load_settings().executor],
+        executor=_EXECUTORS[executor or settings.executor],
     )

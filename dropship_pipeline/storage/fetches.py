@@ -151,6 +151,26 @@ def _find(
             stage.close()
 
 
+def feeds_left(
+    database: Database, kind: str, destination: str, read_before: datetime, feeds: Sequence[str]
+) -> set[str]:
+    """Those of `feeds` that list a product which was not read since `read_before` (UTC): something of it is left."""
+    asked = {"kind": kind, "destination": destination, "before": read_before, "feeds": list(feeds)}
+    with database.begin() as connection:
+        return set(connection.execute(_FEEDS_LEFT_TO_QUOTE if kind == "freight" else _FEEDS_LEFT, asked).scalars())
+
+
+_LEFT = """
+    SELECT DISTINCT m.feed FROM catalog.feed_products m {offered}
+    LEFT JOIN ops.fetches f ON f.kind = :kind AND f.destination = :destination AND f.product_id = m.product_id
+    WHERE m.feed = ANY (:feeds) AND m.delisted_at IS NULL AND (f.fetched_at IS NULL OR f.fetched_at <= :before)
+"""
+_FEEDS_LEFT = text(_LEFT.format(offered=""))
+_FEEDS_LEFT_TO_QUOTE = text(
+    _LEFT.format(offered="JOIN catalog.products p ON p.product_id = m.product_id AND p.delisted_at IS NULL")
+)
+
+
 def _candidates(feeds: Sequence[str] | None, product_ids: Sequence[str] | None) -> str:
     if product_ids is not None:
         return "SELECT DISTINCT name AS product_id, NULL::bigint AS position FROM asked"

@@ -7,7 +7,7 @@ transaction a sweep, in which only rows that differ are written.
 
 # ruff: noqa: S608  what is put into these texts is a number of ours or a quoted literal
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -80,6 +80,11 @@ _FINISHED = text("""
         AND NOT EXISTS (SELECT FROM ops.syncs WHERE syncs.ended_at >= s.ended_at)
 """)
 
+_STATES = text("""
+    SELECT DISTINCT ON (feed) feed, state FROM ops.sweeps
+    WHERE feed = ANY (:feeds) AND ended_at >= :since ORDER BY feed, started_at DESC
+""")
+
 
 def open_sweep(database: Database, feed: str, run_id: str) -> str:
     """Note that a sweep begins, and give its ID. One of the feed that is still running was cut short."""
@@ -101,6 +106,12 @@ def finished_sweep(database: Database, feed: str, within: timedelta) -> SweepRes
     with database.begin() as connection:
         row = connection.execute(_FINISHED, {"feed": feed, "within": within}).first()
     return None if row is None else SweepResult(*row)
+
+
+def sweep_states(database: Database, feeds: Sequence[str], since: datetime) -> dict[str, str]:
+    """How the newest sweep of each of these feeds ended, of those that ended since then (UTC)."""
+    with database.begin() as connection:
+        return {row.feed: row.state for row in connection.execute(_STATES, {"feeds": list(feeds), "since": since})}
 
 
 def merge_sweep(

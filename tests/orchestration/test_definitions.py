@@ -15,11 +15,10 @@ from deployment import Deployment, clean_environment
 
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.orchestration.abandoned import RunLauncher
-from dropship_pipeline.orchestration.assets import SNAPSHOT
 from dropship_pipeline.orchestration.instance import dagster_home
-from dropship_pipeline.orchestration.jobs import USES_API
+from dropship_pipeline.orchestration.jobs import CATALOGUE
 from dropship_pipeline.orchestration.partitions import ranges
-from dropship_pipeline.orchestration.schema import asset_key
+from dropship_pipeline.orchestration.schema import ALIBABA, SNAPSHOT, asset_key
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import load_settings
@@ -37,7 +36,8 @@ def defs() -> dg.Definitions:
 def test_every_public_table_is_an_asset_and_so_is_the_snapshot_of_them_all(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     keys = {asset_key(table) for table in CATALOG_TABLES}
-    assert set(graph.get_all_asset_keys()) == keys | {SNAPSHOT}
+    landed = {dg.AssetKey(["raw", kind]) for kind in ("listing", "description", "inventory", "freight")}
+    assert set(graph.get_all_asset_keys()) >= keys | landed | {SNAPSHOT, ALIBABA}
     assert graph.get(SNAPSHOT).parent_keys == keys
 
 
@@ -92,8 +92,8 @@ def test_the_runs_that_use_the_api_go_one_at_a_time(defs: dg.Definitions, deploy
     assert queue is not None
     [limit] = queue.tag_concurrency_limits
     assert (limit["key"], limit["value"], limit["limit"]) == ("dropship/uses_api", "catalogue", 1)
-    for job in ("catalogue_sync", "refresh_products"):
-        assert defs.resolve_job_def(job).run_tags == USES_API == {limit["key"]: limit["value"]}
+    for job in ("catalogue_sync", "price_and_stock_refresh", "manual_refresh"):
+        assert defs.resolve_job_def(job).run_tags == CATALOGUE == {limit["key"]: limit["value"]}
 
 
 def test_the_instance_watches_its_runs_and_keeps_its_tables_apart(deploy: Deploy) -> None:

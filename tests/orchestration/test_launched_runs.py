@@ -140,7 +140,7 @@ def test_a_run_launched_in_the_ui_succeeds_with_nothing_but_the_variables_set(de
 
         # one at a time: the second waits in the queue
         chosen = [row["product_id"] for row in merchant.rows("SELECT product_id FROM catalog.products LIMIT 1")]
-        refreshing = ui.launch("refresh_products", {"ops": {"refresh": {"config": {"product_ids": chosen}}}})
+        refreshing = ui.launch("manual_refresh", {"ops": {"refresh": {"config": {"product_ids": chosen}}}})
         [of_the_terminal] = merchant.rows("SELECT run_id FROM dagster.run_tags WHERE value = 'cli'")
         again = ui.relaunch(of_the_terminal["run_id"])
         first, second = ui.ended(refreshing), ui.ended(again)

@@ -8,7 +8,7 @@ from dagster_runs import checks, failures, installed, materialised, metadata, ru
 from deployment import SECRET_KEY, Deployment
 from sqlalchemy.engine import make_url
 
-from dropship_pipeline.orchestration.assets import ALL_STOCK_READ
+from dropship_pipeline.orchestration.assets import FAN_OUT
 from dropship_pipeline.orchestration.stages import check_of, stage_metadata
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
@@ -18,6 +18,7 @@ Deploy = Callable[..., Deployment]
 
 STEPS = ["discover", "describe", "take_stock", "quote", "publish"]
 TABLES = {f"{table.schema}/{table.name}" for table in CATALOG_TABLES}
+LANDED = {f"raw/{kind}" for kind in ("listing", "description", "inventory", "freight")}
 DESCRIPTIONS = "/eco/buyer/product/description"
 CROSS_BORDER_BREAKS = {"fault": "refuse:code=300000:path=/eco/buyer/crossborder/product/check"}
 
@@ -33,7 +34,7 @@ def test_a_range_of_feeds_is_one_run_that_materialises_each_of_them(deploy: Depl
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert succeeded(instance, run) == STEPS
         feeds = ["cross_border_us", "us_fast_48h", "us_standard"]
-        assert materialised(instance, run) == {**dict.fromkeys(TABLES, feeds), "lake/snapshot": [None]}
+        assert materialised(instance, run) == {**dict.fromkeys(TABLES | LANDED, feeds), "lake/snapshot": [None]}
         assert all(check.passed for check in checks(instance, run).values())
         listed = merchant.value("SELECT count(*) FROM catalog.feed_products WHERE feed = 'us_standard'")
         assert metadata(instance, "catalog/feed_products", "us_standard")["dagster/partition_row_count"] == listed
@@ -46,7 +47,10 @@ def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_list
     with installed(merchant) as instance:
         run = run_job(instance, feeds="local_us")
         assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert materialised(instance, run) == {**{table: ["local_us"] for table in TABLES}, "lake/snapshot": [None]}
+        assert materialised(instance, run) == {
+            **dict.fromkeys(TABLES | LANDED, ["local_us"]),
+            "lake/snapshot": [None],
+        }
         first = metadata(instance, "catalog/products", "local_us")
         assert first["run/done"] == described(merchant) > 0
         assert first["run/calls"] >= first["run/done"]
@@ -73,7 +77,9 @@ def test_a_broken_feed_fails_the_run_in_one_line_with_all_else_done_and_publishe
         assert materialised(instance, run)["lake/snapshot"] == [None]
         assert metadata(instance, "lake/snapshot")["rows/catalog.products"] == described(merchant) > 0
         assert metadata(instance, "catalog/feed_products", "local_mx")["state"] == "complete"
-        assert metadata(instance, "catalog/feed_products", "cross_border")["state"] == "incomplete"
+        # what is left to do is the broken feed, and that alone, in every asset
+        recorded = materialised(instance, run)
+        assert all(recorded[asset] == ["local_mx", "local_regular"] for asset in TABLES | LANDED)
         # and the check names the feed
         made = checks(instance, run)
         assert [name for name, check in made.items() if not check.passed] == ["sweeps_complete"]
@@ -89,12 +95,13 @@ def test_a_broken_feed_fails_the_run_in_one_line_with_all_else_done_and_publishe
 
 def test_products_that_could_not_be_read_fail_the_check_of_their_stage() -> None:
     outcome = StageOutcome("take stock", due=40, done=38, undone=2, undone_reason="Alibaba.com did not answer")
-    check = check_of(ALL_STOCK_READ, SyncSummary("", stages=[outcome]), stage_metadata(outcome))
+    all_stock_read = next(of.check for of in FAN_OUT if of.step == "take_stock")
+    check = check_of(all_stock_read, SyncSummary("", stages=[outcome]), stage_metadata(outcome))
     assert not check.passed
     assert check.description is not None
     assert "2 products could not be read by take stock: Alibaba.com did not answer" in check.description
     assert check.metadata["undone"].value == 2
-    assert check_of(ALL_STOCK_READ, SyncSummary("", stages=[StageOutcome("take stock", due=40, done=40)]), {}).passed
+    assert check_of(all_stock_read, SyncSummary("", stages=[StageOutcome("take stock", due=40, done=40)]), {}).passed
 
 
 @pytest.mark.parametrize(
@@ -157,7 +164,7 @@ def test_a_handful_of_products_are_refreshed_by_id_and_published(deploy: Deploy)
         run_job(instance, feeds="cross_border")
         chosen = [row["product_id"] for row in merchant.rows("SELECT product_id FROM catalog.products LIMIT 2")]
         before = merchant.calls(DESCRIPTIONS)
-        run = run_job(instance, "refresh_products", ops={"refresh": {"config": {"product_ids": chosen}}})
+        run = run_job(instance, "manual_refresh", ops={"refresh": {"config": {"product_ids": chosen}}})
         assert run.status is dg.DagsterRunStatus.SUCCESS
         after = merchant.calls(DESCRIPTIONS)
         assert {key for key in after if after[key] != before.get(key)} == set(chosen)
@@ -167,8 +174,8 @@ def test_a_handful_of_products_are_refreshed_by_id_and_published(deploy: Deploy)
 def test_refreshing_no_product_in_particular_does_not_refresh_them_all(deploy: Deploy) -> None:
     merchant = deploy(products=20)
     with installed(merchant) as instance:
-        run = run_job(instance, "refresh_products", ops={"refresh": {"config": {"product_ids": []}}})
-        assert "No product is named" in failures(instance, run)["refresh"]
+        run = run_job(instance, "manual_refresh", ops={"refresh": {"config": {"product_ids": []}}})
+        assert "Nothing is named" in failures(instance, run)["refresh"]
         assert merchant.calls(DESCRIPTIONS) == {}
 
 
