@@ -31,6 +31,7 @@ MANY = 100_000
 # a value of each type from the row's number; text that sorts unlike the numbers, and is not ASCII alone
 _VALUES = {
     pa.string(): "'ä\t''\n' || mod(n * 7919, 1000003)",
+    pa.bool_(): "mod(n, 2) = 0",
     pa.int32(): "(n - 50)::int",
     pa.int64(): "n * 1000000007",
     pa.decimal128(18, 4): "(n - 50) * 12345678.1234",
