@@ -63,6 +63,7 @@ class Settings(BaseModel):
     executor: Executor = Field(Executor.IN_PROCESS, alias="DROPSHIP_EXECUTOR")
     dagster_home: Path | None = Field(None, alias="DAGSTER_HOME")
     alert_url: SecretStr | None = Field(None, alias="DROPSHIP_ALERT_URL")
+    ui_url: str = Field("http://127.0.0.1:3000", alias="DROPSHIP_UI_URL")
     schedules: bool = Field(True, alias="DROPSHIP_SCHEDULES")
     sync_cron: str = Field("15 3 * * *", alias="DROPSHIP_SYNC_CRON")
     refresh_cron: str = Field("45 * * * *", alias="DROPSHIP_REFRESH_CRON")
