@@ -6,6 +6,7 @@ flow of a call is in `protocol`; which request follows which outcome is the call
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 FAILURES_OF_AN_OUTAGE = 20
 """So many calls in a row that failed whatever was tried: the rest would fail likewise."""
+
+
+class OutOfTime(Exception):
+    """The time that was given is over; calls that were under way were dropped."""
 
 
 class FanOut:
@@ -54,9 +59,9 @@ class FanOut:
         self._loop.close()
         self._loop = self._thread = self._calls = None
 
-    def batches(self, requests: Iterable[Request], size: int) -> Iterator[list[Outcome]]:
+    def batches(self, requests: Iterable[Request], size: int, seconds: float | None = None) -> Iterator[list[Outcome]]:
         """The outcomes of `requests`, in the order in which they come, in batches: see `run_flows`."""
-        return self.run_flows((single(request) for request in requests), size)
+        return self.run_flows((single(request) for request in requests), size, seconds)
 
     def map(self, requests: Iterable[Request]) -> list[Outcome]:
         """The outcomes of a few requests, in the order of the requests."""
@@ -66,7 +71,7 @@ class FanOut:
             found.update(batch)
         return [found[number] for number in sorted(found)]
 
-    def run_flows(self, flows: Iterable[Flow[T]], size: int) -> Iterator[list[T]]:
+    def run_flows(self, flows: Iterable[Flow[T]], size: int, seconds: float | None = None) -> Iterator[list[T]]:
         """The results of `flows` in batches of at most `size`, in the order in which they end.
 
         Pulls flows lazily, in the caller's thread. Never more than `size` are under way, or ended and not handed over:
@@ -75,11 +80,13 @@ class FanOut:
         the concurrency.
 
         Raises, once what was ended before is handed over: the error of a call where every other would fail likewise
-        (signature, token, unreachable host), Outage, and whatever a flow itself raises.
+        (signature, token, unreachable host), Outage, whatever a flow itself raises, and OutOfTime where it takes more
+        than `seconds` from now.
         """
         if self._loop is None or self._calls is None:
             raise RuntimeError("FanOut is used outside its with block")
-        run = _Run[T](self._loop, self._calls, self._concurrency, size)
+        until = None if seconds is None else time.monotonic() + seconds
+        run = _Run[T](self._loop, self._calls, self._concurrency, size, until)
         return run.batches(iter(flows))
 
 
@@ -107,7 +114,15 @@ def _numbered(number: int, request: Request) -> Flow[tuple[int, Outcome]]:
 class _Run(Generic[T]):
     """One `run_flows`. What is marked (loop) runs in the event loop's thread, all else in the caller's."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, calls: ConcurrentCalls, concurrency: int, size: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        calls: ConcurrentCalls,
+        concurrency: int,
+        size: int,
+        until: float | None,
+    ) -> None:
+        self._until = until
         self._loop = loop
         self._calls = calls
         self._concurrency = concurrency
@@ -159,7 +174,9 @@ class _Run(Generic[T]):
         """Wait for a batch, or for the error that ended the run; there may be results to hand over before it."""
         with self._changed:
             self._wanted = self._enough if more else self._outstanding
-            self._changed.wait_for(lambda: len(self._ended) >= self._wanted or self._error is not None)
+            left = None if self._until is None else max(0.0, self._until - time.monotonic())
+            if not self._changed.wait_for(lambda: len(self._ended) >= self._wanted or self._error is not None, left):
+                self._error = OutOfTime()
             batch, self._ended = self._ended, []
             return batch, self._error
 

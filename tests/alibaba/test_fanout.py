@@ -23,7 +23,7 @@ from dropship_pipeline.alibaba.errors import (
     Transient,
     Unreachable,
 )
-from dropship_pipeline.alibaba.fanout import FAILURES_OF_AN_OUTAGE, FanOut
+from dropship_pipeline.alibaba.fanout import FAILURES_OF_AN_OUTAGE, FanOut, OutOfTime
 from dropship_pipeline.alibaba.gateway import Timeouts
 from dropship_pipeline.alibaba.outcomes import Answered, Failed, Outcome
 from dropship_pipeline.alibaba.rate import LocalCallBudget
@@ -377,6 +377,21 @@ def test_leaving_with_calls_under_way_leaves_nothing_behind() -> None:
         time.sleep(0.1)
         assert len(server.seen) == sent
     assert set(threading.enumerate()) == before
+
+
+def test_when_the_time_is_over_what_ended_is_handed_over_and_the_rest_dropped() -> None:
+    def script(seen: Seen) -> Reply:
+        return Reply(echo(seen).body, delay=30 if product_of(seen) == "3" else 0)
+
+    taken: list[Outcome] = []
+    with fanned(script) as (fan_out, server):
+        began = time.monotonic()
+        with pytest.raises(OutOfTime):
+            for batch in fan_out.batches(stocks(6), 100, seconds=0.5):
+                taken += batch
+        assert 0.4 < time.monotonic() - began < 5
+        assert {outcome.request.key for outcome in taken} == {"0", "1", "2", "4", "5"}
+        assert len(fan_out.map(stocks(2))) == 2, "it can be used again"
 
 
 def test_outside_its_block_it_cannot_be_used() -> None:
