@@ -137,6 +137,19 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> dict[str,
     }
 
 
+def find_dagster_home(settings: Settings) -> Path:
+    """The folder of `dagster.yaml`: DAGSTER_HOME, or the repository's. Raises `SettingsProblem` where there is none."""
+    if settings.dagster_home is not None:
+        home = settings.dagster_home.expanduser().absolute()
+    else:
+        home = Path(__file__).resolve().parents[1] / "dagster_home"
+    if not (home / "dagster.yaml").is_file():
+        raise SettingsProblem(
+            f"There is no dagster.yaml in {home}", "Set DAGSTER_HOME to the dagster_home folder of the repository"
+        )
+    return home
+
+
 def set_in_environment(variables: Mapping[str, str]) -> None:
     """Hand variables on to children and to libraries that read nothing else: Dagster reads DAGSTER_HOME."""
     os.environ.update(variables)

@@ -43,16 +43,11 @@ def doctor(as_json: bool) -> int:
 
 
 def _examine(settings: "Settings") -> Iterator["Finding"]:
+    from dropship_pipeline.settings import find_dagster_home  # noqa: PLC0415
     from dropship_pipeline.sync.doctor import checked, examine  # noqa: PLC0415
 
     yield from examine(settings)
-
-    def look() -> str:
-        from dropship_pipeline.orchestration.instance import dagster_home  # noqa: PLC0415  Dagster takes a second
-
-        return f"{dagster_home(settings)} has a dagster.yaml"
-
-    yield checked("Dagster", look)
+    yield checked("Dagster", lambda: f"{find_dagster_home(settings)} has a dagster.yaml")
 
 
 def _status(findings: "list[Finding]") -> int:

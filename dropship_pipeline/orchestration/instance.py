@@ -16,8 +16,7 @@ from dagster._core.storage.root import LocalArtifactStorage
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
-from dropship_pipeline.problem import Problem
-from dropship_pipeline.settings import Settings, load_settings, set_in_environment
+from dropship_pipeline.settings import Settings, find_dagster_home, load_settings, set_in_environment
 from dropship_pipeline.storage.dagster_schema import dagster_url
 from dropship_pipeline.sync.session import open_database
 
@@ -92,24 +91,10 @@ class ArtifactStorage(LocalArtifactStorage):
         return cls(base_dir=str(load_settings().absolute_home / "dagster"), inst_data=inst_data)
 
 
-def dagster_home(settings: Settings) -> Path:
-    """The folder of `dagster.yaml`: DAGSTER_HOME, or the repository's. Raises `Problem` where there is none."""
-    if settings.dagster_home is not None:
-        home = settings.dagster_home.expanduser().absolute()
-    else:
-        home = Path(__file__).resolve().parents[2] / "dagster_home"
-    if not (home / "dagster.yaml").is_file():
-        raise Problem(
-            f"There is no dagster.yaml in {home}", "Set DAGSTER_HOME to the dagster_home folder of the repository"
-        )
-    return home
-
-
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance that the UI shows, for a run in this process. The database must be up: see `open_database`."""
-    home = dagster_home(settings)
-    set_in_environment({"DAGSTER_HOME": str(home)})
+    set_in_environment({"DAGSTER_HOME": str(find_dagster_home(settings))})
     with dg.DagsterInstance.get() as instance:
         # A run writes some hundred events, each over a connection or three of its own: keep one a second instead. Not
         # longer, so that a Postgres that restarts meanwhile goes unnoticed as it does without a pool.

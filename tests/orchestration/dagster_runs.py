@@ -11,8 +11,9 @@ from unittest import mock
 import dagster as dg
 from deployment import Deployment, clean_environment
 
-from dropship_pipeline.orchestration.instance import dagster_home, open_instance
+from dropship_pipeline.orchestration.instance import open_instance
 from dropship_pipeline.orchestration.wiring import build_defs
+from dropship_pipeline.settings import find_dagster_home
 
 ROOT = Path(__file__).parents[2]
 """The repository."""
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def installed(merchant: Deployment) -> Iterator[dg.DagsterInstance]:
     """This process with a merchant's variables and nothing else that the pipeline reads; its instance."""
-    home = str(dagster_home(merchant.settings))
+    home = str(find_dagster_home(merchant.settings))
     variables = {**clean_environment(), **merchant.environment, "DAGSTER_HOME": home}
     with mock.patch.dict(os.environ, variables, clear=True), open_instance(merchant.settings) as instance:
         yield instance

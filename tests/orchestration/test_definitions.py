@@ -15,13 +15,12 @@ from deployment import Deployment, clean_environment
 
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.orchestration.abandoned import RunLauncher
-from dropship_pipeline.orchestration.instance import dagster_home
 from dropship_pipeline.orchestration.jobs import CATALOGUE
 from dropship_pipeline.orchestration.partitions import ranges
 from dropship_pipeline.orchestration.schema import ALIBABA, SNAPSHOT, asset_key
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.settings import load_settings
+from dropship_pipeline.settings import find_dagster_home, load_settings
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
 from dropship_pipeline.tables.model import Table
 
@@ -125,9 +124,9 @@ def test_a_postgres_that_restarts_while_a_run_works_goes_unnoticed(deploy: Deplo
 
 
 def test_a_dagster_home_without_dagster_yaml_is_named(tmp_path: Path) -> None:
-    assert (dagster_home(load_settings({})) / "dagster.yaml").is_file()
+    assert (find_dagster_home(load_settings({})) / "dagster.yaml").is_file()
     with pytest.raises(Problem, match=f"There is no dagster.yaml in {tmp_path}"):
-        dagster_home(load_settings({"DAGSTER_HOME": str(tmp_path)}))
+        find_dagster_home(load_settings({"DAGSTER_HOME": str(tmp_path)}))
 
 
 def test_dagsters_own_command_validates_the_workspace(deploy: Deploy) -> None:
