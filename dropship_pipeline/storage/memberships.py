@@ -292,7 +292,7 @@ def _close(sweep: _Sweep, result: SweepResult) -> str:
     reason = "NULL" if result.reason is None else literal(result.reason)
     total = "NULL" if sweep.reported_total is None else str(sweep.reported_total)
     return f"""
-        UPDATE ops.sweeps SET state = {literal(result.state)}, ended_at = clock_timestamp(), pages = {result.pages},
+        UPDATE ops.sweeps SET state = {literal(result.state)}, ended_at = now(), pages = {result.pages},
             listed = {result.listed}, reported_total = {total}, new = {result.new}, missing = {result.missing},
             delisted = {result.delisted}, reason = {reason}
         WHERE sweep_id = {literal(sweep.sweep_id)}

@@ -13,7 +13,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dropship_pipeline.storage import merge_sql
+from dropship_pipeline.storage import fresh_sql, merge_sql
 from dropship_pipeline.storage.batches import REJECTS_SCHEMA, Batch, LandedFile, latest, raw_file_rows
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.failures import driver_error, in_our_words, is_bad_data
@@ -76,7 +76,7 @@ class _Recipe:
 _DESCRIPTIONS = _Recipe(
     kind="description",
     lock=Lock.OFFER,
-    find_fresh=merge_sql.FIND_FRESH_DESCRIPTIONS,
+    find_fresh=fresh_sql.FIND_FRESH_DESCRIPTIONS,
     settles=frozenset({"answered"}),
     children=(SKUS, SKU_ATTRIBUTES, PRICE_TIERS, PRODUCT_DESCRIPTIONS, PRODUCT_IMAGES, DELIVERY_PERIODS),
     root=PRODUCTS,
@@ -84,14 +84,14 @@ _DESCRIPTIONS = _Recipe(
 _INVENTORY = _Recipe(
     kind="inventory",
     lock=Lock.INVENTORY,
-    find_fresh=merge_sql.FIND_FRESH_INVENTORY,
+    find_fresh=fresh_sql.FIND_FRESH_INVENTORY,
     settles=frozenset({"answered"}),
     children=(INVENTORY_LEVELS,),
 )
 _FREIGHT = _Recipe(
     kind="freight",
     lock=Lock.FREIGHT,
-    find_fresh=merge_sql.FIND_FRESH_FREIGHT,
+    find_fresh=fresh_sql.FIND_FRESH_FREIGHT,
     settles=frozenset({"answered", "refused"}),
     children=(FREIGHT_QUOTES, FREIGHT_FAILURES),
     scope=("product_id", "destination_country"),
@@ -206,7 +206,7 @@ class Merger:
 def _prepare(recipe: _Recipe, stage: Stage) -> None:
     for table in (*recipe.tables, FETCHES, REJECTED_RECORDS, RAW_FILES):
         stage.make_staged(table)
-    for name, columns in (("fresh", merge_sql.FRESH), ("changed", merge_sql.CHANGED), ("moved", merge_sql.MOVED)):
+    for name, columns in (("fresh", fresh_sql.FRESH), ("changed", merge_sql.CHANGED), ("moved", merge_sql.MOVED)):
         stage.make(name, columns)
 
 

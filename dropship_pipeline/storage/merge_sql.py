@@ -1,8 +1,8 @@
 """The statements of a merge, generated from the table definitions. Text only: nothing here runs anything.
 
-Rows wait in `staged_<table>` (see `staging`). `fresh` holds what this merge may touch: the products that were read, at
-which time, and whether they were known before. Everything in the public tables below a fresh product that the fresh
-payload lacks goes; what is equal is not touched; what differs is written, once, and noted in `changed`.
+Rows wait in `staged_<table>` (see `staging`). `fresh` holds what this merge may touch (see `fresh_sql`). Everything in
+the public tables below a fresh product that the fresh payload lacks goes; what is equal is not touched; what differs is
+written, once, and noted in `changed`.
 
 No statistics exist for a temporary table, so the planner guesses. `product_id = ANY (ARRAY(SELECT …))` makes it read
 the public tables by their product_id index whatever it guesses, be there a thousand products or a million.
@@ -16,7 +16,6 @@ from dropship_pipeline.storage.staging import comma, staged
 from dropship_pipeline.tables.catalog import INVENTORY_LEVELS, PRICE_TIERS, PRODUCTS, SKUS
 from dropship_pipeline.tables.model import Table
 
-FRESH = "product_id text, destination_country text, read_at timestamptz, known boolean"
 CHANGED = "product_id text"
 MOVED = "sku_id text, product_id text"
 
@@ -24,34 +23,6 @@ OFFLINE = "('PRODUCT_OFFLINE', 'PRODUCT_DELETE')"  # guide §4 status; live fact
 OWN_OF_MERGE = ("first_seen_at", "changed_at", "delisted_at")  # of catalog.products: no payload holds them
 
 _FRESH_PRODUCTS = "ANY (ARRAY(SELECT product_id FROM fresh))"
-
-_NEWER = "(f.fetched_at IS NULL OR s.fetched_at >= f.fetched_at)"
-
-FIND_FRESH_DESCRIPTIONS = f"""
-INSERT INTO fresh (product_id, read_at, known)
-SELECT s.product_id, s.fetched_at, p.product_id IS NOT NULL
-FROM staged_fetches s
-LEFT JOIN ops.fetches f USING (kind, product_id, destination)
-LEFT JOIN catalog.products p USING (product_id)
-WHERE s.outcome = 'answered' AND {_NEWER}
-"""
-
-FIND_FRESH_INVENTORY = f"""
-INSERT INTO fresh (product_id, read_at, known)
-SELECT s.product_id, s.fetched_at, f.outcome IS NOT NULL AND (f.outcome = 'answered' OR f.payload_hash IS NOT NULL)
-FROM staged_fetches s
-LEFT JOIN ops.fetches f USING (kind, product_id, destination)
-WHERE s.outcome = 'answered' AND {_NEWER}
-"""
-
-# Where every dispatch location refuses, there is no offer any more: the quotes of before go.
-FIND_FRESH_FREIGHT = f"""
-INSERT INTO fresh (product_id, destination_country, read_at, known)
-SELECT s.product_id, split_part(s.destination, ':', 1), s.fetched_at, f.outcome IS NOT NULL
-FROM staged_fetches s
-LEFT JOIN ops.fetches f USING (kind, product_id, destination)
-WHERE s.outcome IN ('answered', 'refused') AND {_NEWER}
-"""
 
 # A first answer is no change (ADR 0005), nor is one like the one before. A refusal has no payload: the hash before it
 # is kept.
@@ -71,7 +42,10 @@ ON CONFLICT (kind, product_id, destination) DO UPDATE SET
             AND f.payload_hash IS NOT DISTINCT FROM coalesce(excluded.payload_hash, f.payload_hash)
         THEN f.changed_at ELSE excluded.fetched_at END,
     raw_file = excluded.raw_file
-WHERE excluded.fetched_at >= f.fetched_at
+WHERE excluded.fetched_at > f.fetched_at
+    OR excluded.fetched_at = f.fetched_at
+        AND (excluded.outcome, excluded.code, excluded.payload_hash, excluded.raw_file)
+            IS DISTINCT FROM (f.outcome, f.code, f.payload_hash, f.raw_file)
 """
 
 WRITE_REJECTS = """
@@ -90,7 +64,8 @@ SELECT path, kind, run_id, sweep_id, answers, clock_timestamp() FROM staged_raw_
 ON CONFLICT (path) DO NOTHING
 """
 
-# A price in another currency is another price: the old one went, the new one came.
+# A price in another currency is another price: the old one went, the new one came. What was logged at a moment is not
+# logged for that moment again, however often its answers are replayed.
 _LOG_PRICES = """\
     INSERT INTO catalog.price_changes
         (sku_id, product_id, min_quantity, old_price, new_price, currency, observed_at)
@@ -102,7 +77,12 @@ _LOG_PRICES = """\
             coalesce(d.old_currency, d.currency)),
         (NULL, CASE WHEN d.old_currency <> d.currency THEN d.price END, d.currency)
     ) AS move (old_price, new_price, currency)
-    WHERE fresh.known AND move.old_price IS DISTINCT FROM move.new_price"""
+    WHERE fresh.known AND NOT fresh.again AND move.old_price IS DISTINCT FROM move.new_price
+        AND NOT EXISTS (
+            SELECT FROM catalog.price_changes was
+            WHERE was.sku_id = d.sku_id AND was.observed_at = fresh.read_at AND was.min_quantity = d.min_quantity
+                AND (was.old_price, was.new_price) IS NOT DISTINCT FROM (move.old_price, move.new_price)
+        )"""
 
 _LOG_STOCK = """\
     INSERT INTO catalog.inventory_changes
@@ -110,7 +90,11 @@ _LOG_STOCK = """\
     SELECT d.sku_id, d.product_id, d.shipping_from, d.old_quantity, d.quantity, fresh.read_at
     FROM differing d
     JOIN fresh USING (product_id)
-    WHERE fresh.known AND d.old_quantity IS DISTINCT FROM d.quantity"""
+    WHERE fresh.known AND NOT fresh.again AND d.old_quantity IS DISTINCT FROM d.quantity
+        AND NOT EXISTS (
+            SELECT FROM catalog.inventory_changes was
+            WHERE was.sku_id = d.sku_id AND was.observed_at = fresh.read_at AND was.shipping_from = d.shipping_from
+        )"""
 
 # A SKU that is new to its product may be another product's: see `REHOME`.
 _NOTE_MOVED_SKUS = """\
@@ -214,16 +198,17 @@ WITH listed AS (
             OR {differs}) AS differs,
         coalesce(s.status IN {OFFLINE}, false) AS offline,
         coalesce(o.status IN {OFFLINE}, false) AS was_offline,
-        coalesce(listed.now, true) AS listed_now, listed.until AS listed_until,
+        coalesce(listed.now, true) AS listed_now, listed.until AS listed_until, fresh.again,
         o.first_seen_at AS old_first_seen_at, o.described_at AS old_described_at,
         o.changed_at AS old_changed_at, o.delisted_at AS old_delisted_at
     FROM staged_products s
+    JOIN fresh USING (product_id)
     LEFT JOIN (SELECT * FROM catalog.products WHERE product_id = {_FRESH_PRODUCTS}) o USING (product_id)
     LEFT JOIN listed USING (product_id)
 ), decided AS MATERIALIZED (
     SELECT *,
         coalesce(old_first_seen_at, described_at) AS first_seen_at,
-        CASE WHEN arrived OR differs THEN described_at ELSE old_changed_at END AS changed_at,
+        CASE WHEN arrived OR (differs AND NOT again) THEN described_at ELSE old_changed_at END AS changed_at,
         CASE WHEN offline THEN coalesce(old_delisted_at, described_at)
             WHEN NOT listed_now THEN coalesce(old_delisted_at, listed_until) END AS delisted_at
     FROM compared
@@ -235,7 +220,12 @@ WITH listed AS (
 ), logged AS (
     INSERT INTO catalog.listing_changes (feed, product_id, change, observed_at)
     SELECT NULL, product_id, CASE WHEN offline THEN 'delisted' ELSE 'listed' END, described_at
-    FROM decided WHERE offline <> was_offline
+    FROM decided
+    WHERE offline <> was_offline AND NOT again
+        AND NOT EXISTS (
+            SELECT FROM catalog.listing_changes was
+            WHERE was.product_id = decided.product_id AND was.observed_at = decided.described_at AND was.feed IS NULL
+        )
 )
 SELECT count(*), count(*) FILTER (WHERE arrived), count(*) FILTER (WHERE differs) FROM decided
 """
