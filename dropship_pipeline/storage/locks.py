@@ -17,7 +17,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.failures import in_our_words, sqlstate
 
-_OURS = 0x64726F70  # "drop": other applications in the same database choose their own
+OURS = 0x64726F70  # "drop": other applications in the same database choose their own
 _LOCK_NOT_AVAILABLE = "55P03"
 
 _PATIENCE = text("SELECT set_config('lock_timeout', :wait, false)")
@@ -39,7 +39,7 @@ class Lock(IntEnum):
 
 def take(lock: Lock) -> str:
     """The statement that waits for the lock and keeps it until the transaction ends."""
-    return f"SELECT pg_advisory_xact_lock({_OURS}, {lock.value})::text"
+    return f"SELECT pg_advisory_xact_lock({OURS}, {lock.value})::text"
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def exclusive(database: Database, name: str, wait: timedelta, held: Problem) -> 
         connection.detach()  # closed at the end, not pooled
         try:
             connection.execute(_PATIENCE, {"wait": f"{max(1, round(wait.total_seconds() * 1000))}ms"})
-            connection.execute(_LOCK, {"ours": _OURS, "name": name})
+            connection.execute(_LOCK, {"ours": OURS, "name": name})
             connection.commit()  # the lock is the session's: no transaction stays open meanwhile
         except DBAPIError as error:
             if sqlstate(error) == _LOCK_NOT_AVAILABLE:
