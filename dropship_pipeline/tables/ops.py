@@ -250,14 +250,15 @@ ORDER_FETCHES = Table(
         Column("listed_created_at", _TIME, "When the list says it was placed (UTC)", source="§10 create_date"),
         Column("listed_modified_at", _TIME, "When the list says it last changed (UTC)", source="§10 modify_date"),
         Column("due_since", _TIME, "Since when the list says more than the tables (UTC); NULL: it does not"),
+        Column("look_again_at", _TIME, "When it is read again whatever the list says (UTC); NULL: never"),
         Column("requested_at", _TIME, "When it was last handed out to be read (UTC)"),
         Column("fetched_at", _TIME, "When the last answer that settled it came (UTC)"),
         Column("outcome", _TEXT, "`answered`, `refused` (a business error) or `rejected` (could not be read)"),
         Column("code", _TEXT, "The gateway's code, where it refused"),
     ),
     key=("trade_id",),
-    observed=("requested_at", "fetched_at"),
-    indexes=(("due_since",), ("account", "listed_modified_at")),
+    observed=("look_again_at", "requested_at", "fetched_at"),
+    indexes=(("due_since",), ("look_again_at",), ("account", "listed_modified_at")),
 )
 
 ORDER_DAYS = Table(

@@ -192,6 +192,7 @@ CREATE TABLE ops.order_fetches (
     listed_created_at timestamptz,
     listed_modified_at timestamptz,
     due_since timestamptz,
+    look_again_at timestamptz,
     requested_at timestamptz,
     fetched_at timestamptz,
     outcome text,
@@ -199,6 +200,7 @@ CREATE TABLE ops.order_fetches (
     PRIMARY KEY (trade_id)
 );
 CREATE INDEX order_fetches_due_since ON ops.order_fetches (due_since);
+CREATE INDEX order_fetches_look_again_at ON ops.order_fetches (look_again_at);
 CREATE INDEX order_fetches_account_listed_modified_at ON ops.order_fetches (account, listed_modified_at);
 COMMENT ON TABLE ops.order_fetches IS 'What the order list last said of each order, and what of that is in the tables: what is due follows from it.';
 COMMENT ON COLUMN ops.order_fetches.trade_id IS 'The order';
@@ -207,6 +209,7 @@ COMMENT ON COLUMN ops.order_fetches.listed_status IS 'Status in the list (guide 
 COMMENT ON COLUMN ops.order_fetches.listed_created_at IS 'When the list says it was placed (UTC) (guide §10 create_date)';
 COMMENT ON COLUMN ops.order_fetches.listed_modified_at IS 'When the list says it last changed (UTC) (guide §10 modify_date)';
 COMMENT ON COLUMN ops.order_fetches.due_since IS 'Since when the list says more than the tables (UTC); NULL: it does not';
+COMMENT ON COLUMN ops.order_fetches.look_again_at IS 'When it is read again whatever the list says (UTC); NULL: never';
 COMMENT ON COLUMN ops.order_fetches.requested_at IS 'When it was last handed out to be read (UTC)';
 COMMENT ON COLUMN ops.order_fetches.fetched_at IS 'When the last answer that settled it came (UTC)';
 COMMENT ON COLUMN ops.order_fetches.outcome IS '`answered`, `refused` (a business error) or `rejected` (could not be read)';
