@@ -1,8 +1,8 @@
 """Which answers of a batch are news to the tables: statements that fill `fresh`. Text only: nothing here runs anything.
 
-`fresh` holds the products that a merge may touch: when they were read, whether they were `known` before, and whether the
-tables are of this very answer already (`again`). What differs then was altered by hand, or is read better now: a replay
-mends it, and it is neither logged nor dated as a change. Answers older than what the tables hold are left out.
+`fresh` holds the products that a merge may touch: when they were read, whether they were `known` before, and whether
+the tables are of this very answer already (`again`). What differs then was altered by hand, or is read better now: a
+replay mends it, and it is neither logged nor dated as a change. Answers older than what the tables hold are left out.
 """
 
 # ruff: noqa: S608  nothing in these texts comes from outside

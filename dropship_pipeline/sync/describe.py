@@ -1,5 +1,6 @@
 """Describing: each product that is new or due, once, however many feeds list it (guide §4)."""
 
+from dataclasses import replace
 from functools import partial
 
 from dropship_pipeline.alibaba.operations import OPERATIONS
@@ -12,17 +13,19 @@ from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.summary import StageOutcome
 
+DESCRIPTION = Kind(
+    name="description",
+    stage="describe",
+    operation=OPERATIONS["describe_product"],
+    ask=DescribeProduct,
+    read=read_product,
+    rows=DescriptionRows,
+    merge=Merger.merge_descriptions,
+)
+
 
 def describe(session: Session, request: SyncRequest) -> StageOutcome:
     """Read the descriptions that are due, and merge them."""
-    kind = Kind(
-        name="description",
-        stage="describe",
-        operation=OPERATIONS["describe_product"],
-        # the live gateway wants to know for which country: the first one that the merchant ships to
-        ask=partial(DescribeProduct, country=session.destinations[0].country),
-        read=read_product,
-        rows=DescriptionRows,
-        merge=Merger.merge_descriptions,
-    )
-    return run_stage(session, kind, request)
+    # the live gateway wants to know for which country: the first one that the merchant ships to
+    ask = partial(DescribeProduct, country=session.destinations[0].country)
+    return run_stage(session, replace(DESCRIPTION, ask=ask), request)

@@ -6,7 +6,7 @@ one hand-over of answers is fetched while the one before it is landed and merged
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -153,7 +153,14 @@ def lost_and_found(session: Session, kind: str) -> Iterator[tuple[RawFile, list[
 
 def _settle(session: Session, kind: Kind[R], answers: Sequence[Settled], raw_file: RawFile, counter: Counter) -> None:
     """Normalise landed answers and merge them, in one transaction with the record that it was done."""
-    ledger = Ledger(kind.name, raw_file.path)
+    counter.merged(*settle(session.merger, kind, answers, raw_file.path, [raw_file]))
+
+
+def settle(
+    merger: Merger, kind: Kind[R], answers: Iterable[Settled], landed_in: str, done: Sequence[RawFile]
+) -> tuple[MergeCounts, Ledger]:
+    """Normalise answers that were landed in a file, and merge them; `done` files are recorded as merged."""
+    ledger = Ledger(kind.name, landed_in)
     rows = kind.rows()
     for answer in answers:
         if answer.refusal is not None:
@@ -165,5 +172,4 @@ def _settle(session: Session, kind: Kind[R], answers: Sequence[Settled], raw_fil
             ledger.reject(answer.key, answer.received_at, why, answer.body)
         else:
             ledger.answered(answer.key, answer.received_at, answer.payload)
-    counts = kind.merge(session.merger, rows.tables(), ledger.fetches(), ledger.rejects(), [raw_file])
-    counter.merged(counts, ledger)
+    return kind.merge(merger, rows.tables(), ledger.fetches(), ledger.rejects(), list(done)), ledger

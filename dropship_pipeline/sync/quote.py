@@ -24,6 +24,7 @@ from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.catalog.ledger import Ledger
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.fetches import QuoteDue, due_quotes
+from dropship_pipeline.storage.merge import MergeCounts, Merger
 from dropship_pipeline.storage.raw import RawAnswer, RawFile
 from dropship_pipeline.sync.landing import settled
 from dropship_pipeline.sync.pipeline import HAND_OVER, Counter, lost_and_found
@@ -33,9 +34,16 @@ from dropship_pipeline.sync.summary import StageOutcome
 
 KIND = "freight"
 
+QuoteAsked = tuple[str, Destination]
+"""Which product, and where to."""
+
+
+class CutShort(Problem):
+    """Landed answers that do not add up to a quote."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Quoted:
+class Quoted:
     """What came of one product and one destination, with every answer on the way."""
 
     product_id: str
@@ -73,7 +81,7 @@ def quote(session: Session, request: SyncRequest) -> StageOutcome:
     return counter.finish()
 
 
-def _watched(quote_due: QuoteDue, destination: Destination) -> Flow[_Quoted]:
+def _watched(quote_due: QuoteDue, destination: Destination) -> Flow[Quoted]:
     """The flow of a quote, with all that it was sent on the way."""
     target = quote_target(
         quote_due.product_id,
@@ -85,7 +93,7 @@ def _watched(quote_due: QuoteDue, destination: Destination) -> Flow[_Quoted]:
     )
     outcomes: list[Outcome] = []
     result = yield from _recording(quote_flow(target, destination), outcomes)
-    return _Quoted(target.product_id, destination, result, outcomes)
+    return Quoted(target.product_id, destination, result, outcomes)
 
 
 def _recording(flow: Flow[QuoteResult], outcomes: list[Outcome]) -> Flow[QuoteResult]:
@@ -100,9 +108,21 @@ def _recording(flow: Flow[QuoteResult], outcomes: list[Outcome]) -> Flow[QuoteRe
         return result
 
 
-def _settle(session: Session, batch: Iterable[_Quoted], raw_file: RawFile, counter: Counter) -> None:
+def _settle(session: Session, batch: Iterable[Quoted], raw_file: RawFile, counter: Counter) -> None:
     """Merge quotes and refusals, in one transaction with the record that it was done."""
-    ledger = Ledger(KIND, raw_file.path)
+    counts, ledger, fallbacks = settle_quotes(session.merger, batch, raw_file.path, [raw_file])
+    counter.add(fallbacks=fallbacks)
+    counter.merged(counts, ledger)
+
+
+def settle_quotes(
+    merger: Merger, batch: Iterable[Quoted], landed_in: str, done: Sequence[RawFile]
+) -> tuple[MergeCounts, Ledger, int]:
+    """Merge quotes and refusals that were landed in a file; `done` are the files that are recorded as merged.
+
+    Gives how many of the quotes needed a second dispatch location or quantity, too.
+    """
+    ledger = Ledger(KIND, landed_in)
     rows = FreightRows()
     fallbacks = 0
     for quoted in batch:
@@ -129,8 +149,7 @@ def _settle(session: Session, batch: Iterable[_Quoted], raw_file: RawFile, count
             ledger.answered(quoted.product_id, result.answered_at, last.answer.payload, destination)
         else:
             ledger.refuse(quoted.product_id, result.answered_at, result.refusals[-1].code, destination)
-    counter.add(fallbacks=fallbacks)
-    counter.merged(session.merger.merge_freight(rows.tables(), ledger.fetches(), ledger.rejects(), [raw_file]), ledger)
+    return merger.merge_freight(rows.tables(), ledger.fetches(), ledger.rejects(), list(done)), ledger, fallbacks
 
 
 def _body(outcome: Outcome) -> bytes:
@@ -140,19 +159,42 @@ def _body(outcome: Outcome) -> bytes:
 def _recover(session: Session, counter: Counter) -> None:
     """Take up the answers that a killed run landed and did not merge: the same decisions, without a call."""
     for file, landed in lost_and_found(session, KIND):
-        tries: dict[tuple[str, str, str | None], list[Outcome]] = defaultdict(list)
-        for raw in landed:
-            asked = orjson.loads(raw.request)
-            tries[raw.key, asked["destination_country"], asked.get("zip_code")].append(_outcome_again(raw, asked))
-        batch = [
-            _again(product_id, Destination(country, zip_code), outcomes)
-            for (product_id, country, zip_code), outcomes in tries.items()
-        ]
+        batch = [quoted_again(asked, answers) for asked, answers in by_quote(landed).items()]
         _settle(session, batch, file, counter)
         counter.add(recovered=len(batch))
 
 
-def _outcome_again(raw: RawAnswer, asked: dict[str, str]) -> Outcome:
+def by_quote(landed: Iterable[RawAnswer]) -> dict[QuoteAsked, list[RawAnswer]]:
+    """Landed answers by the quote that they were tries of, in the order in which they came."""
+    tries: dict[QuoteAsked, list[RawAnswer]] = defaultdict(list)
+    for raw in landed:
+        asked = orjson.loads(raw.request)
+        tries[raw.key, Destination(asked["destination_country"], asked.get("zip_code"))].append(raw)
+    return tries
+
+
+def quoted_again(asked: QuoteAsked, landed: Sequence[RawAnswer]) -> Quoted:
+    """The quote that these answers, in the order in which they came, add up to. Raises `CutShort` if they do not."""
+    product_id, destination = asked
+    outcomes = [_outcome_again(raw) for raw in landed]
+    requests = [outcome.request for outcome in outcomes if isinstance(outcome.request, EstimateFreight)]
+    locations = tuple(dict.fromkeys(request.dispatch_location or "CN" for request in requests))
+    quantities = tuple(dict.fromkeys(request.quantity for request in requests))
+    flow = quote_flow(QuoteTarget(product_id, locations, quantities), destination)
+    next(flow)
+    for outcome in outcomes:
+        try:
+            flow.send(outcome)
+        except StopIteration as stop:
+            return Quoted(product_id, destination, stop.value, outcomes)
+    raise CutShort(
+        f"The landed freight answers of product {product_id} to {destination} end in the middle of a quote",
+        "This is a fault of ours: report it with the raw file",
+    )
+
+
+def _outcome_again(raw: RawAnswer) -> Outcome:
+    asked = orjson.loads(raw.request)
     request = EstimateFreight(
         asked["product_id"],
         int(asked["quantity"]),
@@ -166,21 +208,3 @@ def _outcome_again(raw: RawAnswer, asked: dict[str, str]) -> Outcome:
         refusal.body, refusal.received_at, refusal.status = raw.body, raw.received_at, raw.status
         return Failed(request, refusal)
     return Answered(Answer(request, payload, raw.body, raw.received_at, None, 1, raw.status))
-
-
-def _again(product_id: str, destination: Destination, outcomes: Sequence[Outcome]) -> _Quoted:
-    """The quote that these answers, in the order in which they came, add up to."""
-    asked = [outcome.request for outcome in outcomes if isinstance(outcome.request, EstimateFreight)]
-    locations = tuple(dict.fromkeys(request.dispatch_location or "CN" for request in asked))
-    quantities = tuple(dict.fromkeys(request.quantity for request in asked))
-    flow = quote_flow(QuoteTarget(product_id, locations, quantities), destination)
-    next(flow)
-    for outcome in outcomes:
-        try:
-            flow.send(outcome)
-        except StopIteration as stop:
-            return _Quoted(product_id, destination, stop.value, outcomes)
-    raise Problem(
-        f"The landed freight answers of product {product_id} to {destination} end in the middle of a quote",
-        "This is a fault of ours: report it with the raw file",
-    )
