@@ -35,6 +35,7 @@ class Lock(IntEnum):
     OFFER = 2
     INVENTORY = 3
     FREIGHT = 4
+    ORDERS = 5
 
 
 def take(lock: Lock) -> str:

@@ -105,7 +105,7 @@ ORDER_STATUS_CHANGES = Table(
 SHIPMENTS = Table(
     "orders",
     "shipments",
-    "The parcels of an order, from its logistics and from their tracking together.",
+    "The parcels of an order, from its logistics and from their tracking together. One that was named once stays.",
     (
         _TRADE_ID,
         _TRACKING_NUMBER,
@@ -133,7 +133,7 @@ SHIPMENTS = Table(
 TRACKING_EVENTS = Table(
     "orders",
     "tracking_events",
-    "What happened to the parcels on their way.",
+    "What happened to the parcels on their way. An event that was told once stays: carriers forget.",
     (
         _TRADE_ID,
         _TRACKING_NUMBER,

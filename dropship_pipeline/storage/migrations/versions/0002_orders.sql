@@ -95,7 +95,7 @@ CREATE TABLE orders.shipments (
     tracking_url text,
     PRIMARY KEY (trade_id, tracking_number)
 );
-COMMENT ON TABLE orders.shipments IS 'The parcels of an order, from its logistics and from their tracking together.';
+COMMENT ON TABLE orders.shipments IS 'The parcels of an order, from its logistics and from their tracking together. One that was named once stays.';
 COMMENT ON COLUMN orders.shipments.trade_id IS 'The Alibaba.com order ID (guide §11 trade_id)';
 COMMENT ON COLUMN orders.shipments.tracking_number IS 'The parcel (guide §12 tracking_number, §13 voucher.tracking_number)';
 COMMENT ON COLUMN orders.shipments.carrier IS 'Who carries it (guide §12 carrier)';
@@ -114,7 +114,7 @@ CREATE TABLE orders.tracking_events (
     event_location text,
     PRIMARY KEY (trade_id, tracking_number, event_code, event_time)
 );
-COMMENT ON TABLE orders.tracking_events IS 'What happened to the parcels on their way.';
+COMMENT ON TABLE orders.tracking_events IS 'What happened to the parcels on their way. An event that was told once stays: carriers forget.';
 COMMENT ON COLUMN orders.tracking_events.trade_id IS 'The Alibaba.com order ID (guide §11 trade_id)';
 COMMENT ON COLUMN orders.tracking_events.tracking_number IS 'The parcel (guide §12 tracking_number, §13 voucher.tracking_number)';
 COMMENT ON COLUMN orders.tracking_events.event_code IS 'As answered; '''' where there is none (guide §12 event_code)';
