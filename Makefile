@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo test check docs clean
+.PHONY: help install demo up test check docs clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -23,6 +23,9 @@ demo: $(INSTALLED) ## the whole catalogue sync against the simulated Alibaba.com
 	@ALIBABA_APP_KEY= ALIBABA_APP_SECRET= ALIBABA_BASE_URL= DROPSHIP_HOME=.dropship DROPSHIP_DATABASE_URL= DROPSHIP_LAKE_URL= \
 	  $(BIN)/dropship sync  # empty goes before a filled .env: the demo never reads a real account
 	@echo; echo "The command is $(BIN)/dropship; 'source $(BIN)/activate' puts it on your PATH."
+
+up: $(INSTALLED) ## everything as services until Ctrl-C: Postgres, the Dagster UI, its daemon; PORT=0 for a free port
+	@$(BIN)/dropship up $(if $(PORT),--port $(PORT))
 
 test: $(INSTALLED) ## every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup

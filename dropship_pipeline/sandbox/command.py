@@ -1,6 +1,8 @@
 """`dropship sandbox`: the simulated Alibaba.com from the command line. Imports nothing but click until it is run."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -109,8 +111,13 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     help="Whether a refresh answer tells the refresh token.",
 )
 @click.option("--log", "log_file", type=click.Path(dir_okay=False), help="Write a JSON line for each answered call.")
+@click.option(
+    "--announce",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the variables into this file (JSON, for its owner only) instead; it is removed at the end.",
+)
 def sandbox_command(
-    faults: tuple[str, ...], clock_start: datetime | None, ban_seconds: float, **settings: object
+    faults: tuple[str, ...], clock_start: datetime | None, ban_seconds: float, announce: Path | None, **settings: object
 ) -> None:
     """Run a simulated Alibaba.com until Ctrl-C.
 
@@ -119,20 +126,35 @@ def sandbox_command(
 
     Example: dropship sandbox --products 2000 --calls-per-second 50
     """
-    from dropship_pipeline.sandbox.launch import serve  # noqa: PLC0415 - keeps `--help` quick
+    from dropship_pipeline.sandbox.announcement import Announcement  # noqa: PLC0415 - keeps `--help` quick
+    from dropship_pipeline.sandbox.launch import serve  # noqa: PLC0415 - likewise
 
     start_ms = int(clock_start.replace(tzinfo=UTC).timestamp() * 1000) if clock_start else None
     named = tuple(fault for text in faults for fault in text.split(",") if fault)
     config = SandboxConfig(faults=named, clock_start_ms=start_ms, ban_s=ban_seconds, **settings)  # type: ignore[arg-type]
+    announced: list[Announcement] = []
+
+    def tell(base_url: str, env: dict[str, str]) -> None:
+        if announce is None:
+            _print(base_url, env)
+            return
+        announced.append(Announcement(os.getpid(), base_url, env))
+        announced[0].write(announce)
+        click.echo(f"A simulated Alibaba.com is up: {base_url}")
+
     try:
-        serve(config, _announce)
+        serve(config, tell)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        raise click.ClickException(f"Cannot listen on {config.host}:{config.port}: {error.strerror}.") from None
+        where = error.filename or f"{config.host}:{config.port}"
+        raise click.ClickException(f"Cannot use {where}: {error.strerror}.") from None
+    finally:
+        if announce is not None and announced:
+            announced[0].withdraw(announce)
 
 
-def _announce(base_url: str, env: dict[str, str]) -> None:
+def _print(base_url: str, env: dict[str, str]) -> None:
     control = base_url.removesuffix("/rest") + "/_sandbox/"
     click.echo("# A simulated Alibaba.com is up. Paste this where the client runs:")
     for name, value in env.items():

@@ -1,17 +1,34 @@
-"""Where the API is: the real one that the settings name, or the simulated one, which is started when they name none."""
+"""Where the API is: the real one that the settings name, or a simulated one when they name none.
 
-from collections.abc import Iterator
+Under `dropship up` there is one simulated Alibaba.com for everything of that DROPSHIP_HOME, with one set of orders: it is
+announced there. Otherwise one is started, for as long as it is needed.
+"""
+
+import fcntl
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import SecretStr
 
+from dropship_pipeline.problem import Problem
+from dropship_pipeline.sandbox.announcement import Announcement, read_announcement
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
 from dropship_pipeline.settings import DialectName, Settings
 
 SIMULATED_PRODUCTS = 300
 # The simulated gateway has no limit of its own unless it is told one: pacing then costs nothing and holds nobody back.
 UNLIMITED = 1_000_000.0
+
+UP_FOLDER = "up"
+"""In DROPSHIP_HOME: what is there only while `dropship up` runs."""
+UP_LOCK = "up.lock"
+"""In DROPSHIP_HOME: locked by the one `dropship up` of this folder."""
+ANNOUNCEMENT = f"{UP_FOLDER}/sandbox.json"
+"""In DROPSHIP_HOME: where its simulated Alibaba.com is announced."""
+COMES_BACK_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +67,58 @@ def find_place(settings: Settings) -> Iterator[Place]:
             dialect=settings.alibaba_dialect,
         )
         return
-    asked = "alibaba_calls_per_second" in settings.model_fields_set
+    announced = find_announced(settings.absolute_home)
+    if announced is not None:
+        yield _simulated(settings, announced.base_url, announced.env)
+        return
     with start(SandboxConfig(products=SIMULATED_PRODUCTS)) as running:
-        yield Place(
-            base_url=running.base_url,
-            app_key=running.env["ALIBABA_APP_KEY"],
-            app_secret=SecretStr(running.env["ALIBABA_APP_SECRET"]),
-            access_token=SecretStr(running.env["ALIBABA_ACCESS_TOKEN"]),
-            refresh_token=SecretStr(running.env["ALIBABA_REFRESH_TOKEN"]),
-            account="simulated",
-            simulated=True,
-            calls_per_second=settings.alibaba_calls_per_second if asked else UNLIMITED,
-            dialect=settings.alibaba_dialect,
-        )
+        yield _simulated(settings, running.base_url, running.env)
+
+
+def find_announced(home: Path) -> Announcement | None:
+    """The simulated Alibaba.com that `dropship up` runs for this DROPSHIP_HOME; None where it runs none.
+
+    One that was killed is waited for, since it comes back. Raises `Problem` if it does not.
+    """
+    path = home / ANNOUNCEMENT
+    give_up = time.monotonic() + COMES_BACK_WITHIN_S
+    while path.exists():
+        announced = read_announcement(path)
+        if announced is not None and announced.answers:
+            return announced
+        if not is_up(home):
+            return None
+        if time.monotonic() > give_up:
+            raise Problem(
+                f"The simulated Alibaba.com of the `dropship up` of {home} does not answer",
+                "See what it logs, or stop it: each command then starts one of its own",
+            )
+        time.sleep(0.2)
+    return None
+
+
+def is_up(home: Path) -> bool:
+    """Whether a `dropship up` runs for this DROPSHIP_HOME: it holds a lock there for as long as it lives."""
+    try:
+        with (home / UP_LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _simulated(settings: Settings, base_url: str, env: Mapping[str, str]) -> Place:
+    asked = "alibaba_calls_per_second" in settings.model_fields_set
+    return Place(
+        base_url=base_url,
+        app_key=env["ALIBABA_APP_KEY"],
+        app_secret=SecretStr(env["ALIBABA_APP_SECRET"]),
+        access_token=SecretStr(env["ALIBABA_ACCESS_TOKEN"]),
+        refresh_token=SecretStr(env["ALIBABA_REFRESH_TOKEN"]),
+        account="simulated",
+        simulated=True,
+        calls_per_second=settings.alibaba_calls_per_second if asked else UNLIMITED,
+        dialect=settings.alibaba_dialect,
+    )
