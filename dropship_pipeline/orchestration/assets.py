@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from dropship_pipeline.orchestration.instance import POOL
 from dropship_pipeline.orchestration.partitions import FEED_PARTITIONS, ONE_RUN
 from dropship_pipeline.orchestration.recording import Figures, Record, record, record_finished
 from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
@@ -31,9 +32,6 @@ from dropship_pipeline.sync.summary import FeedOutcome, StageOutcome, SyncSummar
 from dropship_pipeline.sync.unfinished import swept, unread, unswept
 from dropship_pipeline.tables import catalog as tables
 from dropship_pipeline.tables.model import Table
-
-USES_API = "alibaba_api"
-"""The pool of the steps that call the API: the runs that have one go one at a time (`dagster_home/dagster.yaml`)."""
 
 _LISTING = asset_key(tables.FEED_PRODUCTS)
 _PRODUCTS = asset_key(tables.PRODUCTS)
@@ -135,7 +133,7 @@ FAN_OUT = (_DESCRIBE, _TAKE_STOCK, _QUOTE)
     check_specs=[SWEEPS_COMPLETE],
     partitions_def=FEED_PARTITIONS,
     backfill_policy=ONE_RUN,
-    pool=USES_API,
+    pool=POOL,
 )
 def discover_step(
     context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession], options: SyncOptions
@@ -177,7 +175,7 @@ def _fan_out_step(of: _Stage) -> dg.AssetsDefinition:
         check_specs=[of.check],
         partitions_def=FEED_PARTITIONS,
         backfill_policy=ONE_RUN,
-        pool=USES_API,
+        pool=POOL,
     )
     def step(
         context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession], options: SyncOptions

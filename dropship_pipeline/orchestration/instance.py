@@ -20,6 +20,9 @@ from dropship_pipeline.settings import Settings, find_dagster_home, load_setting
 from dropship_pipeline.storage.dagster_schema import dagster_url
 from dropship_pipeline.sync.session import open_database
 
+POOL = "alibaba_api"
+"""The pool of the steps that call the API: of the runs that have such a step, one goes at a time."""
+
 
 class RunStorage(DagsterPostgresStorage):
     """Dagster's tables in schema `dagster` of the catalogue's own Postgres, the embedded one included."""
@@ -40,7 +43,12 @@ class RunStorage(DagsterPostgresStorage):
         database = open_database(load_settings())
         url = dagster_url(database)
         database.close()
-        return cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+        storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+        events = storage.event_log_storage
+        if POOL not in events.get_concurrency_keys():
+            # else the queue would let through all that waits at its very first look: it makes a pool after looking
+            events.set_concurrency_slots(POOL, 1)
+        return storage
 
 
 class ComputeLogs(LocalComputeLogManager):

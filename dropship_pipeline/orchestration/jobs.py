@@ -10,12 +10,12 @@ from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.catalog.freshness import parse_age
 from dropship_pipeline.orchestration.assets import (
     STEPS,
-    USES_API,
     describe_step,
     publish_step,
     snapshot_metadata,
     stock_step,
 )
+from dropship_pipeline.orchestration.instance import POOL
 from dropship_pipeline.orchestration.resources import RunSession
 from dropship_pipeline.orchestration.schema import SNAPSHOT
 from dropship_pipeline.orchestration.stages import stage
@@ -81,7 +81,7 @@ class ManualRefresh(dg.Config):
         return requests
 
 
-@dg.op(pool=USES_API)
+@dg.op(pool=POOL)
 def refresh(context: dg.OpExecutionContext, config: ManualRefresh, session: dg.ResourceParam[RunSession]) -> None:
     """Read what is named, whatever the schedules do, and publish."""
     with stage(context, session) as opened:

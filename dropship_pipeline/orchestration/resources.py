@@ -1,8 +1,9 @@
-"""What the assets are given: the session of the run, and the options of the run. No asset logic here."""
+"""What steps are given: the session of the run or the store alone, and the options of the run. No asset logic here."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import dagster as dg
 from pydantic import Field
@@ -11,9 +12,12 @@ from dropship_pipeline.catalog.freshness import parse_age
 from dropship_pipeline.settings import load_settings
 from dropship_pipeline.sync.progress import Logged
 from dropship_pipeline.sync.request import SyncRequest
-from dropship_pipeline.sync.session import Session, open_session
+from dropship_pipeline.sync.session import Session, Store, open_session, open_store
+
+T = TypeVar("T")
 
 _SESSION = "The API, Postgres and the lake, opened once a run."
+_STORE = "Postgres and the lake, opened once a run: for what makes no call."
 
 
 class SyncOptions(dg.ConfigurableResource[None]):
@@ -44,31 +48,50 @@ def options_config(request: SyncRequest) -> dict[str, object]:
     return {"max_age": age, "limit": request.limit, "force": request.force, "let_through": request.let_through}
 
 
-class RunSession:
-    """The session of a run, opened by the first step that asks: what prevents it is then that step's own failure."""
+class OnDemand(Generic[T]):
+    """Opened by the first step of a run that asks: what prevents it is then that step's own failure."""
 
-    def __init__(self, open_it: Callable[[], Session]) -> None:
+    def __init__(self, open_it: Callable[[], T]) -> None:
         self._open = open_it
-        self._session: Session | None = None
+        self._opened: T | None = None
 
-    def get(self) -> Session:
-        """The session. Raises the `Problem`s of opening it."""
-        if self._session is None:
-            self._session = self._open()
-        return self._session
+    def get(self) -> T:
+        """What it is. Raises the `Problem`s of opening it."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+
+RunSession = OnDemand[Session]
+RunStore = OnDemand[Store]
 
 
 @dg.resource(description=_SESSION)
 @contextmanager
 def session_resource(context: dg.InitResourceContext) -> Iterator[RunSession]:
     """The session for a run that Dagster started; its progress goes to the run's log."""
+    with ExitStack() as stack:
+        yield RunSession(lambda: stack.enter_context(open_session(load_settings(), *_told(context))))
+
+
+@dg.resource(description=_STORE)
+@contextmanager
+def store_resource(context: dg.InitResourceContext) -> Iterator[RunStore]:
+    """The store for a run that Dagster started; its progress goes to the run's log."""
+    with ExitStack() as stack:
+        yield RunStore(lambda: stack.enter_context(open_store(load_settings(), *_told(context))))
+
+
+def _told(context: dg.InitResourceContext) -> tuple[str, Logged]:
+    """The run's ID, and where its progress goes."""
     run_id = context.run.run_id if context.run is not None else "outside-a-run"
     assert context.log is not None  # noqa: S101  Dagster always gives one while a run goes
-    progress = Logged(context.log)
-    with ExitStack() as stack:
-        yield RunSession(lambda: stack.enter_context(open_session(load_settings(), run_id, progress)))
+    return run_id, Logged(context.log)
 
 
-def opened(session: Session) -> dg.ResourceDefinition:
-    """A session that the command line has opened already, and will close."""
-    return dg.ResourceDefinition.hardcoded_resource(RunSession(lambda: session), description=_SESSION)
+def opened(session: Session) -> dict[str, dg.ResourceDefinition]:
+    """The resources of a run for which the command line has opened a session already, and will close it."""
+    return {
+        "session": dg.ResourceDefinition.hardcoded_resource(RunSession(lambda: session), description=_SESSION),
+        "store": dg.ResourceDefinition.hardcoded_resource(RunStore(lambda: session), description=_STORE),
+    }

@@ -83,7 +83,7 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
         going(session.database, run_id),
     ):
         close_abandoned(instance, session.database)
-        job = build_defs(executor=Executor.IN_PROCESS, session=opened(session)).resolve_job_def(run.job)
+        job = build_defs(executor=Executor.IN_PROCESS, **opened(session)).resolve_job_def(run.job)
         with _stopped_is_canceled(instance, run_id):
             created = instance.create_run_for_job(
                 job,

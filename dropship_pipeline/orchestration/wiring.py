@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from dropship_pipeline.orchestration.abandoned import watched
 from dropship_pipeline.orchestration.assets import ASSETS
 from dropship_pipeline.orchestration.jobs import JOBS
-from dropship_pipeline.orchestration.resources import SyncOptions, session_resource
+from dropship_pipeline.orchestration.resources import SyncOptions, session_resource, store_resource
 from dropship_pipeline.orchestration.schedules import schedules
 from dropship_pipeline.settings import Executor, load_settings
 
@@ -12,7 +13,7 @@ from dropship_pipeline.settings import Executor, load_settings
 _FORKED = dg.multiprocess_executor.configured(
     {"start_method": {"forkserver": {"preload_modules": ["dropship_pipeline.definitions"]}}}, name="multiprocess"
 )
-_EXECUTORS = {Executor.IN_PROCESS: dg.in_process_executor, Executor.MULTIPROCESS: _FORKED}
+_EXECUTORS = {Executor.IN_PROCESS: watched(dg.in_process_executor), Executor.MULTIPROCESS: watched(_FORKED)}
 
 
 def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.Definitions:
@@ -25,6 +26,11 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
         assets=ASSETS,
         jobs=JOBS,
         schedules=schedules(settings),
-        resources={"session": session_resource, "options": SyncOptions.configure_at_launch(), **overrides},
+        resources={
+            "session": session_resource,
+            "store": store_resource,
+            "options": SyncOptions.configure_at_launch(),
+            **overrides,
+        },
         executor=_EXECUTORS[executor or settings.executor],
     )

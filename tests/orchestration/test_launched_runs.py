@@ -1,137 +1,25 @@
 """Runs that are launched in the UI: through the webserver's GraphQL, the queue, the daemon and the code server."""
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
 import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster_runs import ROOT, failures, materialised, metadata, succeeded
 from dagster_runs import installed as installed_here
+from dagster_ui import dagster_running
 from deployment import Deployment, clean_environment
 
 Deploy = Callable[..., Deployment]
 
-AT_A_TERMINAL = """
-import signal
-from dagster.__main__ import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-main()
-"""
-LAUNCH = """
-mutation ($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
-    ... on RunConfigValidationInvalid { errors { message } }
-  }
-}"""
-RELAUNCH = """
-mutation ($params: ReexecutionParams!) {
-  launchRunReexecution(reexecutionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
-  }
-}"""
-STATE = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status startTime endTime } } }"
-
-
-class Ui:
-    """The webserver, as the pages in a browser ask it."""
-
-    def __init__(self, port: int) -> None:
-        self._address = f"http://127.0.0.1:{port}/graphql"
-
-    def ask(self, query: str, **variables: object) -> Any:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(self._address, data=body, headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            told = json.load(answer)
-        assert "errors" not in told, told
-        return told["data"]
-
-    def launch(self, job: str, config: dict[str, object], **tags: str) -> str:
-        """Launch a job; its run ID."""
-        params = {
-            "selector": {
-                "repositoryName": "__repository__",
-                "repositoryLocationName": "dropship_pipeline",
-                "jobName": job,
-            },
-            "runConfigData": config,
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
-        }
-        told = self.ask(LAUNCH, params=params)["launchRun"]
-        assert told["__typename"] == "LaunchRunSuccess", told
-        return str(told["run"]["runId"])
-
-    def relaunch(self, run_id: str) -> str:
-        """Press "Re-execute all" on a run's page; the new run's ID."""
-        told = self.ask(RELAUNCH, params={"parentRunId": run_id, "strategy": "ALL_STEPS"})["launchRunReexecution"]
-        assert told["__typename"] == "LaunchRunSuccess", told
-        return str(told["run"]["runId"])
-
-    def ended(self, run_id: str) -> dict[str, Any]:
-        """Wait until a run has ended; its status and times."""
-        give_up = time.monotonic() + 180
-        while time.monotonic() < give_up:
-            run: dict[str, Any] = self.ask(STATE, id=run_id)["runOrError"]
-            if run["endTime"]:
-                return run
-            time.sleep(0.2)
-        raise AssertionError(f"run {run_id} goes on and on")
-
-
-@contextmanager
-def dagster_dev(merchant: Deployment, cwd: Path) -> Iterator[Ui]:
-    """The whole of Dagster, given a merchant's variables and DAGSTER_HOME and nothing else."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (cwd / "dagster.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", AT_A_TERMINAL, "dev", "-w", str(ROOT / "workspace.yaml"), "-p", str(port)],
-            cwd=cwd,
-            env={**clean_environment(), **merchant.environment, "DAGSTER_HOME": str(ROOT / "dagster_home")},
-            stdout=log,
-            stderr=log,
-            process_group=0,
-        )
-        try:
-            give_up = time.monotonic() + 180
-            while process.poll() is None and time.monotonic() < give_up:
-                try:
-                    Ui(port).ask("{ version }")
-                except (URLError, ConnectionError):
-                    time.sleep(0.2)
-                else:
-                    break
-            yield Ui(port)
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
 
 @pytest.mark.timeout(600)  # five processes of Dagster start, and share the machine with other tests
 def test_a_run_launched_in_the_ui_succeeds_with_nothing_but_the_variables_set(deploy: Deploy, tmp_path: Path) -> None:
-    merchant = deploy(products=60, drift=0)
-    with dagster_dev(merchant, tmp_path) as ui:
+    merchant = deploy(products=60, drift=0, variables={"DROPSHIP_SCHEDULES": "false"})
+    with dagster_running(merchant, tmp_path) as ui:
         few = {"resources": {"options": {"config": {"limit": 5}}}}
         listing = ui.launch("catalogue_sync", few, **{"dagster/partition": "local_us"})
         merchant.dropship("sync", "--feed", "cross_border", "--limit", "0")

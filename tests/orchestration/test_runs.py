@@ -33,8 +33,11 @@ def test_a_range_of_feeds_is_one_run_that_materialises_each_of_them(deploy: Depl
         run = run_job(instance, feeds=("us_standard", "us_fast_48h"))
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert succeeded(instance, run) == STEPS
-        feeds = ["cross_border_us", "us_fast_48h", "us_standard"]
-        assert materialised(instance, run) == {**dict.fromkeys(TABLES | LANDED, feeds), "lake/snapshot": [None]}
+        feeds = ("cross_border_us", "us_fast_48h", "us_standard")
+        assert materialised(instance, run) == {
+            **{asset: list(feeds) for asset in TABLES | LANDED},
+            "lake/snapshot": [None],
+        }
         assert all(check.passed for check in checks(instance, run).values())
         listed = merchant.value("SELECT count(*) FROM catalog.feed_products WHERE feed = 'us_standard'")
         assert metadata(instance, "catalog/feed_products", "us_standard")["dagster/partition_row_count"] == listed
@@ -48,7 +51,7 @@ def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_list
         run = run_job(instance, feeds="local_us")
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert materialised(instance, run) == {
-            **dict.fromkeys(TABLES | LANDED, ["local_us"]),
+            **{asset: ["local_us"] for asset in TABLES | LANDED},
             "lake/snapshot": [None],
         }
         first = metadata(instance, "catalog/products", "local_us")

@@ -1,0 +1,123 @@
+"""What runs by itself: a tick makes a run that succeeds; a second one does not pile on a run that still goes."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest import mock
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster_runs import installed, materialised
+from dagster_ui import dagster_running, wait_for
+from deployment import Deployment
+
+from dropship_pipeline.catalog.feeds import FEEDS
+from dropship_pipeline.orchestration.wiring import build_defs
+from dropship_pipeline.problem import Problem
+
+Deploy = Callable[..., Deployment]
+
+NOW = datetime(2026, 11, 23, 3, 15, tzinfo=UTC)
+EVERY_FEED = {
+    "dagster/asset_partition_range_start": FEEDS[0].key,
+    "dagster/asset_partition_range_end": FEEDS[-1].key,
+    "dropship/trigger": "schedule",
+}
+
+
+@pytest.fixture
+def instance(deploy: Deploy) -> Iterator[dg.DagsterInstance]:
+    with installed(deploy(products=1)) as here:
+        yield here
+
+
+def tick(instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:
+    """What one tick of a schedule asks for."""
+    defs = build_defs()
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=NOW, repository_def=defs.get_repository_def(), resources={}
+    )
+    told = defs.get_repository_def().get_schedule_def(name).evaluate_tick(context)
+    if told.run_requests:
+        [asked] = told.run_requests
+        return asked
+    return dg.SkipReason(told.skip_message)
+
+
+def add_run(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> None:
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("dropship_pipeline"), "__repository__")
+    origin = RemoteJobOrigin(repository, job)
+    instance.create_run_for_job(build_defs().resolve_job_def(job), status=status, remote_job_origin=origin)
+
+
+def test_the_full_sync_is_asked_for_once_a_day_over_every_feed(instance: dg.DagsterInstance) -> None:
+    asked = tick(instance, "catalogue_sync_schedule")
+    assert isinstance(asked, dg.RunRequest)
+    assert EVERY_FEED.items() <= asked.tags.items()
+
+
+def test_the_refresh_asks_for_its_own_age(instance: dg.DagsterInstance) -> None:
+    with mock.patch.dict(os.environ, {"DROPSHIP_REFRESH_MAX_AGE": "2h"}):
+        asked = tick(instance, "price_and_stock_refresh_schedule")
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.run_config == {"resources": {"options": {"config": {"max_age": "2h"}}}}
+    assert EVERY_FEED.items() <= asked.tags.items()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "going"),
+    [
+        ("catalogue_sync_schedule", "catalogue_sync"),
+        ("price_and_stock_refresh_schedule", "price_and_stock_refresh"),
+        ("price_and_stock_refresh_schedule", "catalogue_sync"),  # does the same and more
+    ],
+)
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED])
+def test_a_tick_does_not_pile_on_a_run_that_still_goes(
+    instance: dg.DagsterInstance, schedule: str, going: str, status: dg.DagsterRunStatus
+) -> None:
+    add_run(instance, going, dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(tick(instance, schedule), dg.RunRequest)
+    add_run(instance, going, status)
+    told = tick(instance, schedule)
+    assert isinstance(told, dg.SkipReason)
+    assert f"of {going} is not over: {status.value.lower()}" in told.skip_message
+
+
+def test_a_refresh_that_goes_does_not_keep_the_full_sync_from_its_place_in_the_queue(
+    instance: dg.DagsterInstance,
+) -> None:
+    add_run(instance, "price_and_stock_refresh", dg.DagsterRunStatus.STARTED)
+    assert isinstance(tick(instance, "catalogue_sync_schedule"), dg.RunRequest)
+
+
+def test_schedules_are_on_unless_the_settings_say_otherwise() -> None:
+    for said, status in (("true", dg.DefaultScheduleStatus.RUNNING), ("false", dg.DefaultScheduleStatus.STOPPED)):
+        with mock.patch.dict(os.environ, {"DROPSHIP_SCHEDULES": said}):
+            schedules = build_defs().get_repository_def().schedule_defs
+        assert {schedule.default_status for schedule in schedules} == {status}
+        assert {schedule.execution_timezone for schedule in schedules} == {"UTC"}
+
+
+def test_a_cron_that_is_none_is_named_with_its_variable() -> None:
+    with (
+        mock.patch.dict(os.environ, {"DROPSHIP_SYNC_CRON": "every day"}),
+        pytest.raises(Problem, match="DROPSHIP_SYNC_CRON is 'every day'"),
+    ):
+        build_defs()
+
+
+@pytest.mark.timeout(600)  # the whole of Dagster starts, and a tick comes once a minute
+def test_a_tick_of_the_daemon_makes_a_run_that_succeeds(deploy: Deploy, tmp_path: Path) -> None:
+    merchant = deploy(products=40, drift=0, variables={"DROPSHIP_SYNC_CRON": "* * * * *"})
+    with dagster_running(merchant, tmp_path) as ui:
+        tagged = {"tags": [{"key": "dagster/schedule_name", "value": "catalogue_sync_schedule"}]}
+        [*_, first] = wait_for(lambda: ui.runs(**tagged), "no tick has made a run")
+        assert ui.ended(first["runId"])["status"] == "SUCCESS"
+    with installed(merchant) as instance:
+        run = instance.get_run_by_id(first["runId"])
+        assert run is not None
+        assert materialised(instance, run)["catalog/products"] == sorted(feed.key for feed in FEEDS)
+    assert merchant.value("SELECT count(*) FROM catalog.products") > 0
