@@ -6,8 +6,8 @@ that could not be read stays as it was, and due.
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from dropship_pipeline.alibaba.errors import ApiError, Refused
 from dropship_pipeline.alibaba.fulfilment import read_fund, read_logistics, read_tracking
@@ -29,14 +29,12 @@ _PARTS = {"logistics": OfOrder.logistics, "tracking": OfOrder.tracking, "fund": 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What was answered about one order. None: Alibaba.com refused that part. `failure`: it could not be asked."""
+    """What was answered about one order; `parts` without those that Alibaba.com refused. `failure`: why it was not."""
 
     trade_id: str
     listed: OrderSummary | None
     details: Answer | None = None
-    logistics: Answer | None = None
-    tracking: Answer | None = None
-    fund: Answer | None = None
+    parts: Mapping[str, Answer] = field(default_factory=dict)
     failure: ApiError | None = None
 
 
@@ -67,14 +65,14 @@ def _ask(trade_id: str, listed: OrderSummary | None) -> Flow[_Told]:
     details = yield OfOrder.details(trade_id)
     if not isinstance(details, Answered):
         return _Told(trade_id, listed, failure=details.error)
-    told = _Told(trade_id, listed, details.answer)
+    parts = {}
     for name, request in _PARTS.items():
         outcome = yield request(trade_id)
         if isinstance(outcome, Answered):
-            told = replace(told, **{name: outcome.answer})
+            parts[name] = outcome.answer
         elif not isinstance(outcome.error, Refused):
             return _Told(trade_id, listed, failure=outcome.error)
-    return told
+    return _Told(trade_id, listed, details.answer, parts)
 
 
 def _settle(session: Session, store: OrderStore, told: Sequence[_Told]) -> OrdersOutcome:
@@ -104,11 +102,12 @@ def _take(batch: OrderBatch, told: _Told, details: Answer) -> None:
     except Unreadable as why:
         batch.reject(told.trade_id, details.received_at, why, told.listed)
         return
+    parts = told.parts
     reading = OrderReading(
         order=order,
-        logistics=None if told.logistics is None else read_logistics(told.logistics.payload),
-        tracking=None if told.tracking is None else read_tracking(told.tracking.payload),
-        fund=None if told.fund is None else read_fund(told.fund.payload),
+        logistics=read_logistics(parts["logistics"].payload) if "logistics" in parts else None,
+        tracking=read_tracking(parts["tracking"].payload) if "tracking" in parts else None,
+        fund=read_fund(parts["fund"].payload) if "fund" in parts else None,
         read_at=details.received_at,
     )
     batch.read(reading, told.listed)
