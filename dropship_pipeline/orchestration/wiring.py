@@ -3,6 +3,7 @@
 import dagster as dg
 
 from dropship_pipeline.orchestration.abandoned import watched
+from dropship_pipeline.orchestration.alerts import alert_sensor
 from dropship_pipeline.orchestration.assets import ASSETS
 from dropship_pipeline.orchestration.jobs import JOBS
 from dropship_pipeline.orchestration.resources import SyncOptions, session_resource, store_resource
@@ -26,6 +27,7 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
         assets=ASSETS,
         jobs=JOBS,
         schedules=schedules(settings),
+        sensors=[alert_sensor(settings)],
         resources={
             "session": session_resource,
             "store": store_resource,
