@@ -64,8 +64,9 @@ class OrderListing:
 
     def read(self, page: int, answer: OrderPage) -> None:
         """Take the answer to a page that was wanted."""
-        if self._outstanding.pop(page, None) is None:
+        if page not in self._outstanding:
             return
+        del self._outstanding[page]
         self._entries[page] = len(answer.orders) + answer.unreadable
         self._unreadable += answer.unreadable
         if answer.total is not None:
