@@ -18,7 +18,7 @@ from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.redaction import message
 from dropship_pipeline.alibaba.tokens import TokenPair, TokenSource
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.settings import AUTHORIZE_URL, Settings
+from dropship_pipeline.settings import ALIBABA_SANDBOX_URL, AUTHORIZE_URL, Settings
 from dropship_pipeline.storage.accounts import AccountVault
 from dropship_pipeline.sync.place import find_place
 from dropship_pipeline.sync.session import open_database, open_gateway, open_vault
@@ -33,14 +33,17 @@ _NOT_OURS = "This is no answer to the login that dropship waits for: the termina
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What authorising needs: where the API is, whose tokens they are, where they are kept."""
+    """What authorising needs: where the API is, whose tokens they are, where they are kept.
+
+    `authorize_page`: where a buyer authorises the app; None where that is not known.
+    """
 
     app_key: str
     account: str
     vault: AccountVault
     client: Client
     tokens: TokenSource
-    authorize_page: str
+    authorize_page: str | None
 
     def exchange(self, code: str) -> TokenPair:
         """Exchange an authorisation code for tokens and keep them. A code lasts 30 minutes and serves once."""
@@ -82,16 +85,29 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
             open_vault(settings, database),
             client,
             gateway.tokens,
-            settings.alibaba_authorize_url or AUTHORIZE_URL,
+            _authorize_page(settings),
         )
+
+
+def _authorize_page(settings: Settings) -> str | None:
+    """Production's page (guide: Base URLs) authorises nobody for Alibaba's sandbox, whose own is not documented."""
+    if settings.alibaba_authorize_url is None and settings.base_url == ALIBABA_SANDBOX_URL:
+        return None
+    return settings.alibaba_authorize_url or AUTHORIZE_URL
 
 
 def login(authority: Authority, port: int, tell: Callable[[str], None], wait_seconds: float = 300.0) -> TokenPair:
     """Have a person authorise the account in a browser: `tell` is given the address to open.
 
     The callback is caught on loopback at `port` (0: any free one); one whose `state` is not the one sent is refused.
-    Raises `Problem` when nobody comes in time, or the buyer says no.
+    Raises `Problem` when nobody comes in time, the buyer says no, or the page to open is not known.
     """
+    if authority.authorize_page is None:
+        raise Problem(
+            "Alibaba.com does not document where buyers authorise an app for its sandbox",
+            "Set ALIBABA_AUTHORIZE_URL to the page that the app's console names; or give `dropship auth exchange` a "
+            "code that the console grants; or set its tokens as ALIBABA_ACCESS_TOKEN and ALIBABA_REFRESH_TOKEN",
+        )
     state = secrets.token_urlsafe(24)
     answers: SimpleQueue[dict[str, str]] = SimpleQueue()
     with _callback_server(port, state, answers) as server:

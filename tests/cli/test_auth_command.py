@@ -202,6 +202,21 @@ def test_there_is_nothing_to_refresh_without_tokens(merchant: Deployment, type_c
     assert "dropship auth login" in typed.complaint
 
 
+def test_nobody_is_sent_to_productions_page_to_authorise_an_app_of_alibabas_sandbox(
+    merchant: Deployment, type_command: Type
+) -> None:
+    login = ["auth", "login", "--no-browser", "--port", "0", "--wait", "0.2"]
+    sandbox = {"ALIBABA_BASE_URL": "", "ALIBABA_AUTHORIZE_URL": "", "ALIBABA_USE_SANDBOX": "true"}
+    typed = type_command(login, {**merchant.environment, **sandbox})
+    assert typed.status == 1
+    assert "openapi-auth.alibaba.com" not in typed.out
+    assert "ALIBABA_AUTHORIZE_URL" in typed.complaint
+    assert "dropship auth exchange" in typed.complaint
+    page = {"ALIBABA_AUTHORIZE_URL": "https://sandbox.example/authorize"}
+    told = type_command(login, {**merchant.environment, **sandbox, **page})
+    assert "https://sandbox.example/authorize?" in told.out
+
+
 @pytest.mark.parametrize("arguments", [["login", "--no-browser"], ["exchange", "code"], ["refresh"]])
 def test_the_simulated_alibaba_needs_no_login(type_command: Type, arguments: list[str]) -> None:
     typed = type_command(["auth", *arguments])
