@@ -9,7 +9,7 @@ from dropship_pipeline.alibaba.orders import OrderSummary, read_order_page
 from dropship_pipeline.alibaba.outcomes import Answered, Outcome
 from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.orders.listing import AHEAD, OrderListing
-from dropship_pipeline.sync.session import Session
+from dropship_pipeline.sync.session import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Listed:
         return not self.reason
 
 
-def list_orders(session: Session, selection: ListOrders, seconds: float | None = None) -> Listed:
+def list_orders(desk: Desk, selection: ListOrders, seconds: float | None = None) -> Listed:
     """Read the list from end to end, or for at most `seconds`. Raises what makes every call fail."""
     until = None if seconds is None else time.monotonic() + seconds
     listing = OrderListing(selection.page_size)
@@ -33,7 +33,7 @@ def list_orders(session: Session, selection: ListOrders, seconds: float | None =
         asked = {replace(selection, start_page=page): page for page in pages}
         left = None if until is None else until - time.monotonic()
         try:
-            for outcomes in session.fanout.batches(asked, AHEAD, left):
+            for outcomes in desk.fanout.batches(asked, AHEAD, left):
                 for outcome in outcomes:
                     _take(listing, asked[outcome.request], outcome)  # type: ignore[index]  # they are those asked for
         except OutOfTime:

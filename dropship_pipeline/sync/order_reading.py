@@ -19,7 +19,7 @@ from dropship_pipeline.alibaba.values import Unreadable, shown
 from dropship_pipeline.orders.rows import OrderBatch, OrderReading
 from dropship_pipeline.storage.orders import OrderStore
 from dropship_pipeline.sync.order_outcomes import OrdersOutcome
-from dropship_pipeline.sync.session import Session
+from dropship_pipeline.sync.session import Desk
 
 HAND_OVER = 250
 """Orders that are merged together."""
@@ -38,19 +38,19 @@ class _Told:
     failure: ApiError | None = None
 
 
-def read_orders(session: Session, store: OrderStore, trade_ids: Sequence[str]) -> OrdersOutcome:
+def read_orders(desk: Desk, store: OrderStore, trade_ids: Sequence[str]) -> OrdersOutcome:
     """Read these orders and merge them, batch by batch. Raises what makes every call fail."""
-    began, calls_before = time.monotonic(), session.calls()
+    began, calls_before = time.monotonic(), desk.calls()
     asked = list(dict.fromkeys(trade_ids))
     outcome = OrdersOutcome(asked=len(asked))
-    session.progress.begin("read orders", len(asked))
-    for told in session.fanout.run_flows(_flows(store, asked), HAND_OVER):
-        outcome += _settle(session, store, told)
-        session.progress.advance(len(told))
-    session.progress.finish()
+    desk.progress.begin("read orders", len(asked))
+    for told in desk.fanout.run_flows(_flows(store, asked), HAND_OVER):
+        outcome += _settle(desk, store, told)
+        desk.progress.advance(len(told))
+    desk.progress.finish()
     for status, orders in outcome.unknown_statuses.items():
-        session.progress.note(f"Status {shown(status)} of {orders:,} orders is not among those known; it is kept")
-    return replace(outcome, calls=session.calls() - calls_before, seconds=time.monotonic() - began)
+        desk.progress.note(f"Status {shown(status)} of {orders:,} orders is not among those known; it is kept")
+    return replace(outcome, calls=desk.calls() - calls_before, seconds=time.monotonic() - began)
 
 
 def _flows(store: OrderStore, trade_ids: Sequence[str]) -> Iterator[Flow[_Told]]:
@@ -75,8 +75,8 @@ def _ask(trade_id: str, listed: OrderSummary | None) -> Flow[_Told]:
     return _Told(trade_id, listed, details.answer, parts)
 
 
-def _settle(session: Session, store: OrderStore, told: Sequence[_Told]) -> OrdersOutcome:
-    batch = OrderBatch(session.place.account)
+def _settle(desk: Desk, store: OrderStore, told: Sequence[_Told]) -> OrdersOutcome:
+    batch = OrderBatch(desk.place.account)
     failures: list[ApiError] = []
     for one in told:
         failure = one.failure

@@ -19,7 +19,7 @@ from dropship_pipeline.storage.orders import OrderStore
 from dropship_pipeline.sync.order_listing import list_orders
 from dropship_pipeline.sync.order_outcomes import DayOutcome, FollowOutcome, OrdersOutcome
 from dropship_pipeline.sync.order_reading import read_orders
-from dropship_pipeline.sync.session import Session
+from dropship_pipeline.sync.session import Desk
 
 MOST_AT_ONCE = 1_000
 """Orders that one look hands out: a run of some minutes."""
@@ -44,18 +44,18 @@ class OrdersRequest:
                 raise Problem(f"{trade_id!r} is no order ID", "Give the number that Alibaba.com shows for the order")
 
 
-def follow(session: Session, cursor: str | None, *, seconds: float) -> FollowOutcome:
+def follow(desk: Desk, cursor: str | None, *, seconds: float) -> FollowOutcome:
     """Look for orders that changed since `cursor`, for at most about `seconds`; see `FollowOutcome`.
 
     A cursor that cannot be read starts over. What is handed out is due until it is read: a run that fails loses
     nothing. Raises what makes every call fail, and `DatabaseProblem`; the cursor of before is good still.
     """
-    began, calls_before, now = time.monotonic(), session.calls(), datetime.now(UTC)
-    account = session.place.account
-    with OrderStore(session.database) as store:
+    began, calls_before, now = time.monotonic(), desk.calls(), datetime.now(UTC)
+    account = desk.place.account
+    with OrderStore(desk.database) as store:
         at = read_cursor(cursor, now, store.newest_listed(account))
         since, until = at.bounds(now)
-        listed = list_orders(session, ListOrders(modified_from=since, modified_to=until), seconds)
+        listed = list_orders(desk, ListOrders(modified_from=since, modified_to=until), seconds)
         store.note_listed(sighting_rows(account, listed.orders))
         newest = max((order.modified_at for order in listed.orders if order.modified_at), default=None)
         changed = store.hand_out(account, store.now() - AGAIN_AFTER, MOST_AT_ONCE)
@@ -66,43 +66,43 @@ def follow(session: Session, cursor: str | None, *, seconds: float) -> FollowOut
         complete=listed.complete,
         listed=len(listed.orders),
         reason=listed.reason,
-        calls=session.calls() - calls_before,
+        calls=desk.calls() - calls_before,
         seconds=time.monotonic() - began,
     )
 
 
-def refresh_orders(session: Session, trade_ids: Sequence[str]) -> OrdersOutcome:
+def refresh_orders(desk: Desk, trade_ids: Sequence[str]) -> OrdersOutcome:
     """Read these orders and all that hangs on them, and merge them. Raises what makes every call fail."""
-    with OrderStore(session.database) as store:
-        return read_orders(session, store, trade_ids)
+    with OrderStore(desk.database) as store:
+        return read_orders(desk, store, trade_ids)
 
 
-def reconcile_days(session: Session, days: Sequence[date]) -> OrdersOutcome:
+def reconcile_days(desk: Desk, days: Sequence[date]) -> OrdersOutcome:
     """Compare the orders placed on these days (UTC) with the list, and read what is missing or differs; see
     `reconcile_day`. What a day came to is noted as it ends.
     """
     total = OrdersOutcome()
     for day in days:
-        total += reconcile_day(session, day)
+        total += reconcile_day(desk, day)
     return total
 
 
-def reconcile_day(session: Session, day: date) -> OrdersOutcome:
+def reconcile_day(desk: Desk, day: date) -> OrdersOutcome:
     """Compare the orders placed on this day (UTC) with the list, and read what is missing or differs.
 
     What the tables have and the list does not show is read as well, unless it had ended: it is never taken for gone.
     """
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     next_midnight = midnight + timedelta(days=1)
-    account, calls_before, began = session.place.account, session.calls(), time.monotonic()
+    account, calls_before, began = desk.place.account, desk.calls(), time.monotonic()
     selection = ListOrders(created_from=midnight, created_to=next_midnight - timedelta(milliseconds=1))
-    with OrderStore(session.database) as store:
-        listed = list_orders(session, selection)
+    with OrderStore(desk.database) as store:
+        listed = list_orders(desk, selection)
         known = store.of_day(account, midnight, next_midnight)
         compared = store.compare(sighting_rows(account, listed.orders))
         unlisted = known.keys() - {order.trade_id for order in listed.orders}
         asked = [*compared.missing, *compared.differing, *(i for i in sorted(unlisted) if known[i] not in FINAL)]
-        outcome = read_orders(session, store, asked)
+        outcome = read_orders(desk, store, asked)
         reason = listed.reason and f"the order list {listed.reason}"
         if outcome.undone:
             reason = reason or f"{outcome.undone:,} orders could not be read: {outcome.undone_reason}"
@@ -118,29 +118,29 @@ def reconcile_day(session: Session, day: date) -> OrdersOutcome:
             unlisted=done.unlisted,
             reason=done.reason or None,
         )
-    return replace(outcome, days=(done,), calls=session.calls() - calls_before, seconds=time.monotonic() - began)
+    return replace(outcome, days=(done,), calls=desk.calls() - calls_before, seconds=time.monotonic() - began)
 
 
-def sync_orders(session: Session, request: OrdersRequest) -> OrdersOutcome:
+def sync_orders(desk: Desk, request: OrdersRequest) -> OrdersOutcome:
     """What `dropship orders sync` does; see `OrdersRequest`. Raises what makes every call fail."""
     total = OrdersOutcome()
     if request.trade_ids:
-        total += refresh_orders(session, request.trade_ids)
+        total += refresh_orders(desk, request.trade_ids)
     if request.days:
-        total += reconcile_days(session, request.days)
+        total += reconcile_days(desk, request.days)
     if not request.trade_ids and not request.days:
-        total += _catch_up(session, request.since)
+        total += _catch_up(desk, request.since)
     return total
 
 
-def _catch_up(session: Session, since: timedelta) -> OrdersOutcome:
+def _catch_up(desk: Desk, since: timedelta) -> OrdersOutcome:
     """Read every order that changed in this time, and whatever else is due."""
-    account, calls_before, began = session.place.account, session.calls(), time.monotonic()
-    with OrderStore(session.database) as store:
+    account, calls_before, began = desk.place.account, desk.calls(), time.monotonic()
+    with OrderStore(desk.database) as store:
         asked_before = store.now()
-        listed = list_orders(session, ListOrders(modified_from=datetime.now(UTC) - since))
+        listed = list_orders(desk, ListOrders(modified_from=datetime.now(UTC) - since))
         store.note_listed(sighting_rows(account, listed.orders))
         total = OrdersOutcome(listing_reason=listed.reason)
         while due := store.hand_out(account, asked_before, MOST_AT_ONCE):
-            total += read_orders(session, store, due)
-    return replace(total, calls=session.calls() - calls_before, seconds=time.monotonic() - began)
+            total += read_orders(desk, store, due)
+    return replace(total, calls=desk.calls() - calls_before, seconds=time.monotonic() - began)

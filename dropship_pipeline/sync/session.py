@@ -1,7 +1,8 @@
 """Opening what the work needs, and closing it in one place: Postgres and the lake alone, or the API with them.
 
 What publishes, replays or tidies up makes no call: it takes a `Store`, for which no gateway is sought and no simulated
-Alibaba.com started. The stages of a sync take a `Session`, a store with the API.
+Alibaba.com started. A `Desk` is a store with the API, which following orders takes; a `Session` is a desk whose work is
+noted as a sync, which its stages take.
 """
 
 import gc
@@ -103,14 +104,11 @@ class Store:
 
 
 @dataclass(kw_only=True)
-class Session(Store):
-    """Everything that a stage needs, opened once a run (once a step, where steps are processes of their own)."""
+class Desk(Store):
+    """A store with the API: for what makes calls and is no sync, such as following orders."""
 
     place: Place
     gateway: Gateway
-    summary: SyncSummary
-    started_at: datetime
-    _began: float = field(default_factory=time.monotonic)
 
     @property
     def destinations(self) -> tuple[Destination, ...]:
@@ -131,6 +129,15 @@ class Session(Store):
         """What was asked of the API so far."""
         tally = self.gateway.tally.snapshot()
         return CallCounts(tally.total_calls, tally.throttles, tally.retries)
+
+
+@dataclass(kw_only=True)
+class Session(Desk):
+    """Everything that a stage needs, opened once a run (once a step, where steps are processes of their own)."""
+
+    summary: SyncSummary
+    started_at: datetime
+    _began: float = field(default_factory=time.monotonic)
 
     def failed(self, problem: Problem | str) -> None:
         """A stage could not go on: the sync has failed."""
@@ -168,6 +175,33 @@ def open_store(settings: Settings, run_id: str, progress: Progress) -> Iterator[
 
 
 @contextmanager
+def open_desk(settings: Settings, run_id: str, progress: Progress) -> Iterator[Desk]:
+    """Open the tables, the lake and the API. Raises as `open_session`; nothing is noted as a sync."""
+    with ExitStack() as stack:
+        database, place = _open_origin(stack, settings)
+        desk = Desk(
+            settings=settings,
+            place=place,
+            database=database,
+            gateway=stack.enter_context(open_gateway(settings, place, database)),
+            lake=Lake(settings.lake_url),
+            run_id=run_id,
+            progress=progress,
+        )
+        with closing(desk):
+            yield desk
+
+
+def _open_origin(stack: ExitStack, settings: Settings) -> tuple[Database, Place]:
+    """The database, and the API whose catalogue it holds."""
+    database = open_database(settings)
+    stack.callback(database.close)
+    place = stack.enter_context(find_place(settings))
+    claim_origin(database, place.origin)
+    return database, place
+
+
+@contextmanager
 def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterator[Session]:
     """Open a session; everything it opened is closed at the end, the simulated Alibaba.com included.
 
@@ -177,10 +211,7 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
     # what was imported stays: without this each full collection walks all of it, a third of the cost of normalising
     gc.freeze()
     with ExitStack() as stack:
-        database = open_database(settings)
-        stack.callback(database.close)
-        place = stack.enter_context(find_place(settings))
-        claim_origin(database, place.origin)
+        database, place = _open_origin(stack, settings)
         lake = Lake(settings.lake_url)
         started_at = open_sync(database, run_id)
         session = Session(
