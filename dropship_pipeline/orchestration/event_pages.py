@@ -17,7 +17,7 @@ KINDS = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS, dg.Da
 """What is read. A canceled run is no failure: a person, or Ctrl-C, wanted it so."""
 
 PAGE = 1000
-"""Events of each kind that a tick reads at most; the next tick goes on from there."""
+"""New events of each kind that a tick reads at most; the next tick goes on from there."""
 
 LOOK_BACK = timedelta(days=1)
 """How far back reading begins without a cursor, or with one that cannot be read."""
@@ -97,6 +97,7 @@ def read_pages(instance: dg.DagsterInstance, cursor: Cursor, now: datetime) -> P
         cursor = Cursor(since=now - LOOK_BACK, ticks_at=cursor.ticks_at)
     if newest == cursor.newest == cursor.after:
         return Pages([], cursor, newest, newest, now)
+    limit = PAGE + len(cursor.seen)  # else a page might hold nothing but what was seen
     pages = [
         storage.get_event_records(
             dg.EventRecordsFilter(
@@ -104,12 +105,12 @@ def read_pages(instance: dg.DagsterInstance, cursor: Cursor, now: datetime) -> P
                 after_cursor=cursor.after,
                 after_timestamp=cursor.since.timestamp() if cursor.after == 0 else None,
             ),
-            limit=PAGE,
+            limit=limit,
             ascending=True,
         )
         for kind in KINDS
     ]
-    full = [page[-1].storage_id for page in pages if len(page) == PAGE]
+    full = [page[-1].storage_id for page in pages if len(page) == limit]
     # events that came since `newest` was asked are there too; they count as seen
     horizon = min(full, default=newest)
     records = [

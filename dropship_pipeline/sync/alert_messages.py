@@ -77,7 +77,7 @@ def text_of(alerts: Sequence[Alert], now: datetime, ui_url: str) -> str:
 def _line(alert: Alert, now: datetime, ui_url: str) -> str:
     if alert.resolved_at is not None:
         return f"• Over after {_long(alert.resolved_at - alert.first_at)}{_often(alert)}: {alert.title}"
-    link = f" {ui_url.rstrip('/')}{alert.link}" if alert.link else ""
+    link = f" → {ui_url.rstrip('/')}{alert.link}" if alert.link else ""
     told = f"{alert.title}: {alert.detail}{link}" if alert.detail else f"{alert.title}{link}"
     if alert.sent_at is None:
         return f"• New: {told}"
@@ -86,7 +86,7 @@ def _line(alert: Alert, now: datetime, ui_url: str) -> str:
 
 
 def _more(left: Sequence[Alert], ui_url: str) -> str:
-    kinds = Counter("that are over" if alert.resolved_at is not None else _MANY[alert.kind] for alert in left)
+    kinds = Counter("over" if alert.resolved_at is not None else _MANY[alert.kind] for alert in left)
     what = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
     return f"… and {len(left):,} more ({what}): {ui_url.rstrip('/')}/runs"
 
