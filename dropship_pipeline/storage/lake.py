@@ -230,6 +230,12 @@ class Draft:
             with self._fs.open_output_stream(full) as sink:
                 yield sink
 
+    @contextmanager
+    def open_input(self, path: str) -> Iterator[pa.NativeFile]:
+        """A file in the folder that was written, to be read back."""
+        with self._lake.in_our_words(path), self._fs.open_input_file(f"{self._folder}/{path}") as source:
+            yield source
+
 
 def _hidden(path: Path, suffix: str) -> Path:
     """A name beside `path` that is not listed, and that no other process takes."""

@@ -2,11 +2,13 @@
 
 `snapshots/<UTC time>/<schema>/<table>.parquet`, with a `snapshot.json` that says that the folder is whole and what it
 holds. The newest is `latest/` (a symbolic link, local lakes only) and `latest.json` (a copy of its `snapshot.json`).
+Each file is read back and held against its table before the folder becomes `latest`: see `verification.py`.
 """
 
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Draft, Lake
 from dropship_pipeline.storage.locks import exclusive
+from dropship_pipeline.storage.verification import Measures, Verified, compare, measure_in_parquet, measure_in_postgres
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.model import Table
 from dropship_pipeline.tables.registry import PUBLISHED
@@ -47,17 +50,22 @@ _FORGET = text("DELETE FROM ops.snapshots WHERE snapshot <> ALL (:kept)")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot: where it is, to be shown and opened, and the rows of each table by `schema.table`."""
+    """A snapshot: where it is, to be shown and opened, and the rows of each table by `schema.table`.
+
+    `verified`: what was found equal in its files and in Postgres, table by table.
+    """
 
     path: str
     row_counts: dict[str, int]
+    verified: tuple[Verified, ...] = ()
 
 
 def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
     """Write all public tables as they are at one moment, make that the newest snapshot, and keep the last `keep`.
 
     All or nothing: what fails or is killed leaves the newest snapshot as it was. Readers of older ones are not
-    disturbed until those are the oldest. Raises `DatabaseProblem`, `LakeProblem`.
+    disturbed until those are the oldest. Raises `DatabaseProblem`, `LakeProblem`, and `Mismatch` if a file that was
+    written does not hold what its table holds.
     """
     held = Problem(
         f"Another process has been publishing to {lake.location} for {_WAIT}",
@@ -68,7 +76,8 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
         name = _next_name(_names(lake))
         folder = f"{ROOT}/{name}"
         with lake.new_folder(folder) as draft:
-            taken_at, row_counts = _write_tables(database, draft)
+            taken_at, verified = _write_tables(database, draft)
+            row_counts = {table.table: table.rows for table in verified}
             said = {
                 "snapshot": name,
                 "path": folder,
@@ -86,7 +95,7 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
             lake.write(LATEST_JSON, manifest)
         _prune(lake, keep)
         _record(database, lake)
-    return Snapshot(lake.at(folder), row_counts)
+    return Snapshot(lake.at(folder), row_counts, verified)
 
 
 def latest_snapshot(lake: Lake) -> str | None:
@@ -96,30 +105,45 @@ def latest_snapshot(lake: Lake) -> str | None:
     return lake.at(json.loads(lake.read(LATEST_JSON).to_pybytes())["path"])
 
 
-def _write_tables(database: Database, draft: Draft) -> tuple[datetime, dict[str, int]]:
-    """Write every public table from one transaction; the moment that it sees, and the rows of each."""
-    with database.adbc() as connection, closing(connection.cursor()) as cursor:
+def _write_tables(database: Database, draft: Draft) -> tuple[datetime, tuple[Verified, ...]]:
+    """Write every public table from one transaction, and verify it; the moment that it sees, and what was verified."""
+    # files are read back beside, while Postgres measures and sends the next table
+    with (
+        database.adbc() as connection,
+        closing(connection.cursor()) as cursor,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="read back") as beside,
+    ):
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(_BATCH_BYTES)})
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute("SELECT now()")
         (taken_at,) = cursor.fetchone()
-        row_counts = {table.full_name: _write_table(cursor, table, draft) for table in PUBLISHED}
+        sides = []
+        for table in PUBLISHED:
+            _write_table(cursor, table, draft)
+            in_parquet = beside.submit(_read_back, table, draft)
+            sides.append((table, measure_in_postgres(cursor, table), in_parquet))
         cursor.execute("COMMIT")
-    return taken_at, row_counts
+        return taken_at, tuple(compare(table, ours, theirs.result()) for table, ours, theirs in sides)
 
 
-def _write_table(cursor: Any, table: Table, draft: Draft) -> int:
+def _write_table(cursor: Any, table: Table, draft: Draft) -> None:
     schema = arrow_schema(table)
-    rows = 0
     cursor.execute(_select(table))
     with (
-        draft.open_output(f"{table.schema}/{table.name}.parquet") as sink,
-        pq.ParquetWriter(sink, schema, compression="zstd") as writer,
+        draft.open_output(_path(table)) as sink,
+        pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         for batch in _batches(cursor):
             writer.write_batch(_pinned(batch, schema))
-            rows += batch.num_rows
-    return rows
+
+
+def _read_back(table: Table, draft: Draft) -> Measures:
+    with draft.open_input(_path(table)) as source:
+        return measure_in_parquet(source, table)
+
+
+def _path(table: Table) -> str:
+    return f"{table.schema}/{table.name}.parquet"
 
 
 def _select(table: Table) -> str:
