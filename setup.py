@@ -7,7 +7,7 @@ setup(
     version="0.1.0",
     description="Keeps a merchant's copy of the Alibaba.com dropshipping catalogue true, in Postgres and Parquet",
     packages=find_packages(include=["dropship_pipeline", "dropship_pipeline.*"]),
-    package_data={"dropship_pipeline": ["py.typed", "storage/migrations/**/*", "sandbox/data/*"]},
+    package_data={"dropship_pipeline": ["py.typed", "storage/migrations/**/*", "tables/sql/*.sql", "sandbox/data/*"]},
     include_package_data=True,
     python_requires=">=3.11",
     install_requires=[

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from dropship_pipeline.tables.model import Table, Type
+from dropship_pipeline.tables.model import Table, Type, View
 
 MONEY = pa.decimal128(18, 4)
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -21,13 +21,14 @@ ARROW_TYPES = MappingProxyType(
         Type.BOOLEAN: pa.bool_(),
         Type.JSON: pa.string(),
         Type.BYTES: pa.binary(),
+        Type.TEXTS: pa.list_(pa.string()),
     }
 )
 
 
 @cache
-def arrow_schema(table: Table) -> pa.Schema:
-    """The schema of the table's rows. Comments travel as field metadata, so that a Parquet file explains itself."""
+def arrow_schema(table: Table | View) -> pa.Schema:
+    """The schema of the rows. Comments travel as field metadata, so that a Parquet file explains itself."""
     return pa.schema(
         [
             pa.field(

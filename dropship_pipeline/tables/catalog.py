@@ -42,7 +42,7 @@ FEED_PRODUCTS = Table(
     ),
     key=("feed", "product_id"),
     published=True,
-    indexes=(("product_id",),),
+    indexes=(("product_id", "feed"),),
 )
 
 PRODUCTS = Table(
@@ -156,7 +156,7 @@ SKUS = Table(
     key=("sku_id",),
     parent="product_id",
     published=True,
-    indexes=(("product_id",),),
+    indexes=(("product_id", "sku_id"),),
     references=_OF_PRODUCT,
 )
 
@@ -209,7 +209,7 @@ PRICE_TIERS = Table(
     key=("sku_id", "min_quantity"),
     parent="product_id",
     published=True,
-    indexes=(("product_id",),),
+    indexes=(("product_id", "sku_id"),),
     references=_OF_SKU,
 )
 
@@ -236,7 +236,7 @@ INVENTORY_LEVELS = Table(
     parent="product_id",
     observed=("checked_at",),
     published=True,
-    indexes=(("product_id",),),
+    indexes=(("product_id", "sku_id"),),
 )
 
 FREIGHT_QUOTES = Table(
@@ -316,7 +316,7 @@ PRICE_CHANGES = Table(
         _OBSERVED_AT,
     ),
     published=True,
-    indexes=(("sku_id", "observed_at"), ("observed_at",)),
+    indexes=(("product_id", "sku_id", "observed_at"), ("sku_id", "observed_at"), ("observed_at",)),
     references=_OF_PRODUCT,
 )
 
@@ -333,7 +333,7 @@ INVENTORY_CHANGES = Table(
         _OBSERVED_AT,
     ),
     published=True,
-    indexes=(("sku_id", "observed_at"), ("observed_at",)),
+    indexes=(("product_id", "sku_id", "observed_at"), ("sku_id", "observed_at"), ("observed_at",)),
 )
 
 LISTING_CHANGES = Table(

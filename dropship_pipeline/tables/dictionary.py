@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dropship_pipeline.tables.arrow import ARROW_TYPES
-from dropship_pipeline.tables.model import Column, Table, Type
-from dropship_pipeline.tables.registry import ALL_TABLES, SCHEMAS
+from dropship_pipeline.tables.model import Column, Table, Type, View
+from dropship_pipeline.tables.registry import ALL_TABLES, SCHEMAS, VIEWS
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
@@ -20,7 +20,8 @@ _OPENING = """\
 
 Every table in Postgres; those marked *published* are also in every Parquet snapshot, under
 `snapshots/<UTC time>/<schema>/<table>.parquet`, with the same columns. The comments are in the database too
-(`\\d+ catalog.products`) and in the Parquet files, as metadata of each field.
+(`\\d+ catalog.products`) and in the Parquet files, as metadata of each field. Views and functions
+are in Postgres alone.
 
 IDs are text. Money is a decimal number beside its currency, never a float. Times are UTC. Sources such as `§4 title`
 name the section and the field of the Alibaba.com API guide.
@@ -33,19 +34,20 @@ def dictionary() -> str:
     for schema, purpose in SCHEMAS:
         parts.append(f"## Schema `{schema}`\n\n{purpose}.\n")
         parts += [_described(table) for table in ALL_TABLES if table.schema == schema]
+        parts += [_view_described(view) for view in VIEWS if view.schema == schema]
     return "\n".join(parts)
 
 
 def _types() -> str:
-    used = {column.type for table in ALL_TABLES for column in table.columns}
+    used = {column.type for one in (*ALL_TABLES, *VIEWS) for column in one.columns}
     rows = [f"| `{kind.value}` | `{ARROW_TYPES[kind]}` |" for kind in Type if kind in used]
     return _grid(("Postgres", "Arrow and Parquet"), rows)
 
 
 def _contents() -> str:
     rows = [
-        f"| [`{table.full_name}`](#{table.full_name.replace('.', '')}) | {_cell(table.comment)} |"
-        for table in ALL_TABLES
+        f"| [`{one.full_name}`](#{one.full_name.replace('.', '')}) | {_cell(one.comment)} |"
+        for one in (*ALL_TABLES, *VIEWS)
     ]
     return _grid(("Table", "What it holds"), rows)
 
@@ -61,6 +63,17 @@ def _described(table: Table) -> str:
     return f"{head}\n{_grid(('Column', 'Type', 'Meaning', 'Source'), [_row(column) for column in table.columns])}"
 
 
+def _view_described(view: View) -> str:
+    key = ", ".join(f"`{name}`" for name in view.key)
+    made_of = ", ".join(f"`{name}`" for name in view.sources)
+    nature = f"A view. One row for each: {key}. Made of {made_of}."
+    if view.arguments:
+        given = ", ".join(f"{argument.name} {argument.type.value}" for argument in view.arguments)
+        nature = f"A function: `{view.full_name}({given})`. One row for each: {key}. Made of {made_of}."
+    head = f"### {view.full_name}\n\n{view.comment}\n\n{nature}\n"
+    return f"{head}\n{_grid(('Column', 'Type', 'Meaning', 'Source'), [_row(column) for column in view.columns])}"
+
+
 def _row(column: Column) -> str:
     kind = f"`{column.type.value}`" + ("" if column.nullable else " not null")
     meaning = column.comment
@@ -68,7 +81,7 @@ def _row(column: Column) -> str:
         meaning += f" [{column.unit}]"
     if column.example:
         meaning += f"; such as `{column.example}`"
-    source = f"`{_cell(column.source)}`" if column.source else ""
+    source = ", ".join(f"`{_cell(name)}`" for name in ((column.source,) if column.source else column.reads))
     return f"| `{column.name}` | {kind} | {_cell(meaning)} | {source} |"
 
 

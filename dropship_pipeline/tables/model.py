@@ -20,11 +20,15 @@ class Type(Enum):
     BOOLEAN = "boolean"
     JSON = "jsonb"
     BYTES = "bytea"
+    TEXTS = "text[]"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `source` names the field of the guide (§ and path) that it is read from; "" for our own facts."""
+    """One column. `source` names the field of the guide (§ and path) that it is read from; "" for our own facts.
+
+    `reads` names the columns that a view's column is made of, `schema.table.column`; none: it is the view's own word.
+    """
 
     name: str
     type: Type
@@ -33,6 +37,7 @@ class Column:
     unit: str = ""
     source: str = ""
     example: str = ""
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +94,30 @@ class Table:
             if column.name == name:
                 return column
         raise KeyError(f"{self.full_name} has no column {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view, whose query is in `sql/<name>.sql`. `key`: the columns that no two rows share; NULL counts as a value.
+
+    `sources` are the tables and views that the query names, `schema.name`. A view with `arguments` is a function of
+    them that gives rows: `SELECT * FROM schema.name(…)`.
+    """
+
+    schema: str
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    sources: tuple[str, ...]
+    arguments: tuple[Column, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """`schema.name`, as SQL has it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)

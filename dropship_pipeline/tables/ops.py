@@ -164,6 +164,30 @@ WATCHED_PRODUCTS = Table(
     key=("product_id",),
 )
 
+HOLD_RULES = Table(
+    "ops",
+    "hold_rules",
+    "The merchant's own list: what keeps an offer from being sold, as `marts.on_hold` finds it. Every rule that "
+    "applies is looked at; a limit that is NULL is none. What is unknown breaks no rule.",
+    (
+        Column("rule", _TEXT, "Its name, as on_hold gives it", nullable=False, example="default"),
+        Column("category_id", _TEXT, "Only products of this category; NULL: of any"),
+        Column("product_id", _TEXT, "Only this product; NULL: any"),
+        Column("destination_country", _TEXT, "Delivery and landed cost to there alone; NULL: to each", example="US"),
+        Column("minimum_stock", _BIG, "Fewest units of a variant, all warehouses together", unit="units"),
+        Column("maximum_days", _INT, "Slowest delivery that will do", unit="days"),
+        Column(
+            "maximum_landed_cost",
+            Type.MONEY,
+            "Dearest landed cost of a unit, in `currency`, by the carriers that are quick enough",
+        ),
+        Column("currency", _TEXT, "ISO 4217 code of maximum_landed_cost: it is held against costs in this one alone"),
+        Column("maximum_move", _DOUBLE, "How far a price may have moved in seven days, up or down", unit="%"),
+        Column("note", _TEXT, "Whatever the merchant wants to remember"),
+    ),
+    key=("rule",),
+)
+
 SNAPSHOTS = Table(
     "ops",
     "snapshots",
@@ -288,6 +312,7 @@ OPS_TABLES = (
     ACCOUNTS,
     REJECTED_RECORDS,
     WATCHED_PRODUCTS,
+    HOLD_RULES,
     SNAPSHOTS,
     SYNCS,
     ALERTS,

@@ -1,6 +1,10 @@
-"""The DDL of a table in Postgres, comments included. Migrations freeze its output; a test holds the two together."""
+"""The DDL of tables and views in Postgres, comments included. Migrations freeze it; tests hold the two together."""
 
-from dropship_pipeline.tables.model import Column, Table
+from pathlib import Path
+
+from dropship_pipeline.tables.model import Column, Table, View
+
+_QUERIES = Path(__file__).parent / "sql"
 
 
 def literal(text: str) -> str:
@@ -33,3 +37,25 @@ def create_table(table: Table) -> list[str]:
         for column in table.columns
     ]
     return statements
+
+
+def create_view(view: View) -> list[str]:
+    """The statements that make the view, or the function where it has arguments, and its comments."""
+    query = (_QUERIES / f"{view.name}.sql").read_text(encoding="utf-8").strip()
+    if not view.arguments:
+        return [
+            f"CREATE VIEW {view.full_name} AS\n{query}",
+            f"COMMENT ON VIEW {view.full_name} IS {literal(view.comment)}",
+            *(f"COMMENT ON COLUMN {view.full_name}.{c.name} IS {literal(_described(c))}" for c in view.columns),
+        ]
+    given = ", ".join(f"{argument.name} {argument.type.value}" for argument in view.arguments)
+    rows = ",\n".join(f"    {column.name} {column.type.value}" for column in view.columns)
+    types = ", ".join(argument.type.value for argument in view.arguments)
+    # one query, neither strict nor volatile: the planner puts it in the place of the call, and reads what is asked for
+    return [
+        (
+            f"CREATE FUNCTION {view.full_name}({given}) RETURNS TABLE (\n{rows}\n)\n"
+            f"LANGUAGE sql STABLE PARALLEL SAFE\nBEGIN ATOMIC\n{query};\nEND"
+        ),
+        f"COMMENT ON FUNCTION {view.full_name}({types}) IS {literal(view.comment)}",
+    ]

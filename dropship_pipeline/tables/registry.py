@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
-from dropship_pipeline.tables.model import Table
+from dropship_pipeline.tables.marts import MARTS, TIME_TRAVEL
+from dropship_pipeline.tables.model import Table, View
 from dropship_pipeline.tables.ops import OPS_TABLES
 from dropship_pipeline.tables.orders import ORDER_TABLES
 
 ALL_TABLES: tuple[Table, ...] = (*CATALOG_TABLES, *ORDER_TABLES, *OPS_TABLES)
 TABLES: Mapping[str, Table] = MappingProxyType({table.full_name: table for table in ALL_TABLES})
 PUBLISHED: tuple[Table, ...] = tuple(table for table in ALL_TABLES if table.published)
+VIEWS: tuple[View, ...] = (*MARTS, *TIME_TRAVEL)
 SCHEMAS: tuple[tuple[str, str], ...] = (
     ("catalog", "What is listed, what it costs, what is in stock, what it costs to ship"),
     ("orders", "What was ordered, how it stands, where its parcels are"),
+    ("marts", "Answers to what merchants and analysts ask: views, true at the moment they are read"),
     ("ops", "The project's own book-keeping"),
 )

@@ -1,0 +1,28 @@
+SELECT
+    m.days,
+    m.sku_id,
+    m.min_quantity,
+    m.currency,
+    m.product_id,
+    m.old_price,
+    m.new_price,
+    m.new_price - m.old_price AS change,
+    round(100 * (m.new_price - m.old_price) / nullif(m.old_price, 0), 2)::double precision AS change_percent,
+    m.moves,
+    m.last_moved_at
+FROM (
+    SELECT
+        w.days,
+        c.product_id,
+        c.sku_id,
+        c.min_quantity,
+        c.currency,
+        (array_agg(c.old_price ORDER BY c.observed_at, c.ctid))[1] AS old_price,
+        (array_agg(c.new_price ORDER BY c.observed_at DESC, c.ctid DESC))[1] AS new_price,
+        count(*) AS moves,
+        max(c.observed_at) AS last_moved_at
+    FROM (VALUES (1), (7), (30)) AS w (days)
+    -- hours, not days: a day of a session's time zone may have 23
+    JOIN catalog.price_changes c ON c.observed_at > now() - w.days * interval '24 hours'
+    GROUP BY w.days, c.product_id, c.sku_id, c.min_quantity, c.currency
+) m
