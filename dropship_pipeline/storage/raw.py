@@ -22,6 +22,7 @@ ROOT = "raw"
 TORN = ".torn"
 
 _DATE = "date="
+_MOMENT = "%Y%m%dT%H%M%S.%fZ"
 _LONGEST_SWEEP = timedelta(days=2)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -54,6 +55,7 @@ _RECORD = text("""
     VALUES (:path, :kind, :run_id, :sweep_id, :answers, clock_timestamp())
     ON CONFLICT (path) DO NOTHING
 """)
+_SWEEPS = text("SELECT path, sweep_id FROM ops.raw_files WHERE path = ANY (:paths)")
 _FORGET = text("DELETE FROM ops.raw_files WHERE split_part(path, '/', 3) < :oldest_kept")
 
 
@@ -95,7 +97,7 @@ class RawWriter:
         """Write the answers as one file, on disk when this returns. Raises `LakeProblem`, leaving nothing behind."""
         now = datetime.now(UTC)
         run = re.sub(r"[^0-9A-Za-z]", "", run_id)[:8] or "run"
-        name = f"{now:%Y%m%dT%H%M%S.%fZ}-{run}-{next(self._numbers)}.parquet"
+        name = f"{now:{_MOMENT}}-{run}-{next(self._numbers)}.parquet"
         file = RawFile(f"{ROOT}/{kind}/{_folder(now.date())}/{name}", kind, run_id, len(answers), sweep_id)
         self._lake.write(file.path, _encode(file, answers))
         return file
@@ -162,7 +164,30 @@ def unmerged(database: Database, lake: Lake, kind: str, within: timedelta) -> li
     A file that cannot be read is among them, with 0 answers and no run: `read_raw` deals with it.
     """
     landed = _landed(lake, f"{ROOT}/{kind}", since=(datetime.now(UTC) - within).date())
-    return _oldest_first(_introduce(lake, path) for path in _unrecorded(database, landed))
+    return _oldest_first(introduce(lake, path) for path in _unrecorded(database, landed))
+
+
+def landed(lake: Lake, kinds: Iterable[str], within: timedelta | None = None) -> list[str]:
+    """The files of these kinds landed `within` this time, or all that are kept; oldest first, whatever their kind."""
+    since = datetime.now(UTC) - within if within is not None else _EPOCH
+    paths = [path for kind in kinds for path in _landed(lake, f"{ROOT}/{kind}", since.date())]
+    return sorted((path for path in paths if _name(path) >= f"{since:{_MOMENT}}"), key=_name)
+
+
+def unrecorded(database: Database, lake: Lake, paths: list[str]) -> dict[str, RawFile]:
+    """Those of the files that no merge has recorded: a run landed them, and died."""
+    return {path: introduce(lake, path) for path in _unrecorded(database, paths)}
+
+
+def by_sweep(database: Database, lake: Lake, paths: list[str]) -> dict[str, list[str]]:
+    """Files of listings by the sweep whose pages they hold, in the order given; those of none under ''."""
+    with database.begin() as connection:
+        known = {row.path: row.sweep_id for row in connection.execute(_SWEEPS, {"paths": paths})}
+    sweeps: dict[str, list[str]] = {}
+    for path in paths:
+        sweep_id = known[path] if path in known else introduce(lake, path).sweep_id
+        sweeps.setdefault(sweep_id or "", []).append(path)
+    return sweeps
 
 
 def sweep_files(database: Database, lake: Lake, sweep_id: str) -> list[RawFile]:
@@ -172,7 +197,7 @@ def sweep_files(database: Database, lake: Lake, sweep_id: str) -> list[RawFile]:
         recorded = [RawFile(*row) for row in connection.execute(_SWEEP_FILES, {"sweep_id": sweep_id})]
     began = began or datetime.now(UTC) - _LONGEST_SWEEP
     landed = _landed(lake, f"{ROOT}/listing", since=began.astimezone(UTC).date())
-    others = [_introduce(lake, path) for path in _unrecorded(database, landed)]
+    others = [introduce(lake, path) for path in _unrecorded(database, landed)]
     there = set(landed)
     return _oldest_first(
         [file for file in recorded if file.path in there] + [file for file in others if file.sweep_id == sweep_id]
@@ -222,8 +247,8 @@ def _unrecorded(database: Database, paths: list[str]) -> list[str]:
         return list(connection.execute(_UNRECORDED, {"paths": paths}).scalars())
 
 
-def _introduce(lake: Lake, path: str) -> RawFile:
-    """What a file says of itself in its footer."""
+def introduce(lake: Lake, path: str) -> RawFile:
+    """What a file says of itself in its footer; nothing but its path, if it cannot be read."""
     kind = path.split("/")[1]
     try:
         footer = pq.read_metadata(pa.BufferReader(lake.read(path)))
@@ -234,4 +259,8 @@ def _introduce(lake: Lake, path: str) -> RawFile:
 
 
 def _oldest_first(files: Iterable[RawFile]) -> list[RawFile]:
-    return sorted(files, key=lambda file: file.path.rpartition("/")[2])
+    return sorted(files, key=lambda file: _name(file.path))
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
