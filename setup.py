@@ -30,6 +30,7 @@ setup(
         "cryptography>=43",
         # the pictures in the Dagster UI
         "matplotlib>=3.9",
+        "pillow>=10.3",
         # the command line
         "click>=8.4",  # the first whose `ParamType` says what it gives
         "rich>=13",
@@ -52,6 +53,7 @@ setup(
             "mypy>=1.11",
             "ruff>=0.6",
             "selenium>=4.20",
+            "markdown-it-py>=3",
             "import-linter>=2.0",
             "types-requests",
             "types-psutil",

@@ -2,7 +2,8 @@
 
 Each picture is two entries: under its own name a small one that the page shows in place, and under `<name>/in_full`,
 behind a click, the whole one with its numbers in a table. Where there is nothing to draw yet, one text says so.
-Drawing costs some tenths of a second, and the first picture of a process half a second more: ask for those you show.
+A picture costs some tenths of a second, the first of a process half a second more, and 10 kB of Dagster's event log for
+each partition that it is told of: ask for those you show, where there are no partitions.
 """
 
 from base64 import b64encode
@@ -23,6 +24,17 @@ from dropship_pipeline.storage.database import Database
 Metadata = Mapping[str, dg.MetadataValue]
 
 
+def every_picture(database: Database, destinations: Sequence[str]) -> Metadata:
+    """All pictures of the catalogue, for the asset that stands for it."""
+    return {
+        **price_distribution(database),
+        **freight_by_origin(database),
+        **staleness(database, destinations),
+        **stock_by_origin(database),
+        **feed_sizes(database),
+    }
+
+
 def price_distribution(database: Database) -> Metadata:
     """Variants on offer by first-tier unit price: `price_distribution`."""
     with _reading(database) as connection:
@@ -33,7 +45,7 @@ def price_distribution(database: Database) -> Metadata:
     currency = first.currency or "no currency"
     last = first.bins[-1].high
     small = thumbnails.histogram(
-        f"{first.skus:,} variants by unit price, {currency}" + (f" (+{len(others)} currencies)" if others else ""),
+        f"{first.skus:,} variants by unit price, {currency}" + (f" (+{len(others)} more)" if others else ""),
         [one.skus for one in first.bins],
         [*(charts.amount(one.low) for one in first.bins), charts.amount(last) if last else "…"],
     )

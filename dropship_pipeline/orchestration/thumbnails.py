@@ -19,7 +19,7 @@ SEGMENTS = (GOOD, SECOND, UNKNOWN)
 ROWS = 6
 """Rows that a picture of rows has room for."""
 
-_WIDTH, _LINE = 360, 16
+_WIDTH, _LINE, _EDGE = 360, 16, 8
 _BARS, _BAR_HEIGHT = 24, 70
 _LABEL = 150  # where the bars of rows begin
 _NAME, _TITLE = 24, 60  # letters of a label, and of a title
@@ -33,6 +33,11 @@ class Row:
 
     label: str
     marks: tuple[float, ...]
+
+
+def shown_length(markdown: str) -> int:
+    """How long a browser says that a text is: in UTF-16 units."""
+    return len(markdown.encode("utf-16-le")) // 2
 
 
 def histogram(title: str, counts: Sequence[int], edges: Sequence[str]) -> str:
@@ -51,7 +56,7 @@ def histogram(title: str, counts: Sequence[int], edges: Sequence[str]) -> str:
         for place, edge in enumerate(edges)
         if place % every == 0
     )
-    return _markdown(title, foot + 18, _stroke(MAIN, step - 2, bars) + labels)
+    return _markdown(title, foot + 20, _stroke(MAIN, step - 2, bars) + labels)
 
 
 def boxes(title: str, rows: Sequence[Row]) -> str:
@@ -89,14 +94,14 @@ def _rows(title: str, rows: Sequence[Row], draw: Callable[[Sequence[Row]], str])
     """The picture of the first rows, of as many as there is room for."""
     for count in range(min(len(rows), ROWS), 1, -1):
         written = _labelled(title, rows[:count], draw)
-        if len(written) <= SHOWN_IN_PLACE:
+        if shown_length(written) <= SHOWN_IN_PLACE:
             return written
     return _labelled(title, rows[:1], draw)
 
 
 def _labelled(title: str, rows: Sequence[Row], draw: Callable[[Sequence[Row]], str]) -> str:
     labels = "".join(_text(0, _height(place) + 4, row.label) for place, row in enumerate(rows))
-    return _markdown(title, 24 + _LINE * len(rows), draw(rows) + labels)
+    return _markdown(title, 26 + _LINE * len(rows), draw(rows) + labels)
 
 
 def _across(share: float) -> int:
@@ -121,9 +126,12 @@ def _written(said: str, room: int) -> str:
 
 
 def _markdown(title: str, height: int, drawn: str) -> str:
+    width = _WIDTH + 2 * _EDGE
     svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDTH + 10}' height='{height}' style='background:#fff' "
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' "
+        f"viewBox='-{_EDGE} -2 {width} {height}' style='background:#fff' "
         f"font-family='sans-serif' font-size='11' fill='#234'>{drawn}"
         f"<text y='11' font-weight='bold'>{_written(title, _TITLE)}</text></svg>"
     )
-    return f"![](<data:image/svg+xml,{svg.translate(_ADDRESS)}>)"
+    told = "".join(sign for sign in title[:_TITLE] if sign.isalnum() or sign in " ,.")
+    return f"![{told}](<data:image/svg+xml,{svg.translate(_ADDRESS)}>)"
