@@ -1,6 +1,7 @@
 """`dropship sandbox`: the simulated Alibaba.com from the command line. Imports nothing but click until it is run."""
 
 import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -142,13 +143,15 @@ def sandbox_command(
         announced[0].write(announce)
         click.echo(f"A simulated Alibaba.com is up: {base_url}")
 
+    # uvicorn stops at SIGTERM and then raises it again, which would end us before we have cleaned up
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(config, tell)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        where = error.filename or f"{config.host}:{config.port}"
-        raise click.ClickException(f"Cannot use {where}: {error.strerror}.") from None
+        what = f"write {error.filename}" if error.filename else f"listen on {config.host}:{config.port}"
+        raise click.ClickException(f"Cannot {what}: {error.strerror}.") from None
     finally:
         if announce is not None and announced:
             announced[0].withdraw(announce)

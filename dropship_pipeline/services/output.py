@@ -25,7 +25,7 @@ class Output:
     """Standard output, shared by the threads that read what the services say. Secrets are blotted out."""
 
     def __init__(self, names: Sequence[str], settings: Settings, gone: Callable[[], None]) -> None:
-        """`names`: who speaks. `settings`: whose secrets are blotted out. `gone` is called when nobody reads any more: the terminal was closed."""
+        """`names`: who speaks. `settings`: whose secrets are blotted out. `gone` is called when nobody reads it."""
         self._colours = {name: _COLOURS[position % len(_COLOURS)] for position, name in enumerate(names)}
         self._secrets = tuple(_secrets_of(settings))
         self._gone = gone

@@ -10,11 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sync.place import ANNOUNCEMENT, UP_FOLDER, UP_LOCK
 
 _LONGEST_SOCKET_PATH = 100  # bytes; the least of the systems takes 103
-_ENDING_TAKES = 3.0  # seconds that one which was just killed has to clean up
+_CLEANING_UP_TAKES = 60.0  # seconds, at most
 
 _WORKSPACE = """\
 # What the webserver and the daemon load, while `dropship up` runs: the code server that they share.
@@ -83,15 +85,16 @@ def claim(home: Path) -> Iterator[UpPlace]:
 
 
 def _lock(lock: int, home: Path) -> None:
-    give_up = time.monotonic() + _ENDING_TAKES
+    give_up = time.monotonic() + _CLEANING_UP_TAKES
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > give_up:
-                who = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            # one that was killed has a watcher, which holds the lock until it has cleaned up
+            if time.monotonic() > give_up or (holder.isdigit() and psutil.pid_exists(int(holder))):
                 raise Problem(
-                    f"`dropship up` runs already for {home}{f', as process {who}' if who else ''}",
+                    f"`dropship up` runs already for {home}{f', as process {holder}' if holder else ''}",
                     "Stop it with Ctrl-C in its terminal, or set DROPSHIP_HOME to another folder for a second one",
                 ) from None
             time.sleep(0.1)

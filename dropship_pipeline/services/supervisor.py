@@ -21,7 +21,7 @@ from dropship_pipeline.services.service import Service
 
 WINDOW = 60.0  # seconds
 MOST_ENDS = 4  # within that window; the last one ends the group
-PAUSES = (0.1, 1.0, 3.0)  # seconds before it is started again for the first, second, third time
+PAUSES = (0.1, 1.0, 2.0)  # seconds before it is started again for the first, second, third time
 _PROBE_EVERY = 0.1
 _FORGET_EVERY = 30.0
 
@@ -239,7 +239,7 @@ class Supervisor:
             patience = service.ends_within_in_a_hurry if self._hurry else service.ends_within
             if time.monotonic() - began > patience:
                 if not self._hurry:
-                    self._say(f"{_capital(service.title)} has not ended within {patience:.0f} seconds and is killed")
+                    self._say(f"{_capital(service.title)} has not ended within {patience:g} seconds and is killed")
                 for process in living:
                     process.tell(SIGKILL)
                 break
