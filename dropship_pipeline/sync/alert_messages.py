@@ -23,6 +23,8 @@ from dropship_pipeline.storage.alerts import Alert, Kind
 LONGEST = 3500  # characters: Slack advises against more than 4,000
 _CONNECT, _ANSWER = 5.0, 10.0  # seconds: a tick of a sensor has 60
 
+_COUNTED = frozenset({Kind.RUN, Kind.CHECK})  # the others are looked at now and then: how often nobody knows
+
 _MANY = {
     Kind.RUN: "failed runs",
     Kind.CHECK: "failed checks",
@@ -92,8 +94,7 @@ def _more(left: Sequence[Alert], ui_url: str) -> str:
 
 
 def _often(alert: Alert) -> str:
-    # a sensor is only looked at now and then: how often it failed nobody counted
-    return f", {alert.count:,} times" if alert.count > 1 and alert.kind is not Kind.TICK else ""
+    return f", {alert.count:,} times" if alert.count > 1 and alert.kind in _COUNTED else ""
 
 
 def _long(lasted: timedelta) -> str:

@@ -68,7 +68,7 @@ def standing(held: Sequence[HeldFeed], closed: Sequence[ClosedAccount]) -> list[
             f"held:{feed.feed}",
             f"feed {feed.feed}",
             f"Feed {feed.feed} is held",
-            held_line(feed),
+            f"{held_line(feed).removeprefix(f'Feed {feed.feed} is held: ')}.",
             feed.ended_at,
         )
         for feed in held

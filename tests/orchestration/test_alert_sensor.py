@@ -281,18 +281,17 @@ def test_a_crash_that_dagster_repeats_by_itself_waits_for_how_that_ends(deploy: 
         assert "The worker crashed" in server.texts[0]
 
 
-@pytest.mark.parametrize("status", [404, 500])
 def test_what_slack_does_not_take_is_kept_and_told_when_it_does(
-    deploy: Deploy, status: int, capfd: pytest.CaptureFixture[str]
+    deploy: Deploy, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with ringing(deploy) as (bell, server):
-        server.status = status
+        server.status = 500
         bell.fail()
         said = bell.tick()
-        assert f"1 alerts could not be posted to DROPSHIP_ALERT_URL: it answers with status {status}." in said
+        assert "1 alerts could not be posted to DROPSHIP_ALERT_URL: it answers with status 500." in said
         bell.tick()
         assert server.requests == 1  # not again at once
-        for _ in range(3):
+        for server.status in (404, 429, 503):
             bell.later(minutes=5)
             bell.tick()
         assert server.requests == 4
@@ -348,12 +347,7 @@ def test_a_crash_between_posting_and_writing_it_down_repeats_the_message_and_los
         assert len(server.texts) == 2
 
 
-@pytest.mark.parametrize(
-    "cursor", [None, "", "12", "[]", "{}", "\0", '{"after": "x"}', '{"after":1,"newest":1,"seen":5}']
-)
-def test_without_a_cursor_that_can_be_read_the_last_day_is_read_again_and_nothing_told_twice(
-    deploy: Deploy, cursor: str | None
-) -> None:
+def test_without_a_cursor_that_can_be_read_the_last_day_is_read_again_and_nothing_told_twice(deploy: Deploy) -> None:
     with ringing(deploy) as (bell, server):
         old = bell.fail(**{"dagster/partition": "old"})
         with bell.merchant.database.begin() as connection:
@@ -366,8 +360,9 @@ def test_without_a_cursor_that_can_be_read_the_last_day_is_read_again_and_nothin
         bell.fail()
         bell.tick()
         assert bell.kinds() == ["run:flaky:sometimes:"]
-        bell.cursor = cursor
-        assert bell.tick() == "Nothing new to tell; 1 known problems last"
+        for cursor in (None, "", "12", "[]", "{}", "\0", '{"after": "x"}', bell.cursor.replace("[", "[null,")):
+            bell.cursor = cursor
+            assert bell.tick() == "Nothing new to tell; 1 known problems last"
         assert len(server.texts) == 1
         assert bell.merchant.value("SELECT count FROM ops.alerts") == 2
 
