@@ -13,7 +13,6 @@ from sqlalchemy import Connection, TextClause, text
 
 from dropship_pipeline.storage.audits import SAMPLE
 
-
 Sample = tuple[Mapping[str, Any], ...]
 
 
@@ -34,6 +33,9 @@ class Readings:
     stale_sample: Sample = ()
 
 
+_LONGEST_SWEEP = timedelta(days=1)
+
+
 @dataclass(frozen=True, slots=True)
 class LastSweep:
     """The newest sweep of a feed. Times are UTC; `complete_at`: when one last came to its end, None: never."""
@@ -47,6 +49,16 @@ class LastSweep:
     reason: str | None
     complete_at: datetime | None
     now: datetime
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it was given up, or has been at it for so long that nobody is any more."""
+        return self.state == "incomplete" or (self.state == "running" and self.now - self.started_at > _LONGEST_SWEEP)
+
+    def shown(self) -> dict[str, Any]:
+        """What a person is shown of it."""
+        names = ("feed", "state", "started_at", "listed", "missing", "delisted", "reason", "complete_at")
+        return {name: getattr(self, name) for name in names}
 
 
 # What was never read is as old as its listing; what came back is to be read since it did. Freight is quoted for what
@@ -91,8 +103,8 @@ _FALLEN_BACK = """
     )
     ORDER BY f.product_id, f.destination_country, f.dispatch_location
 """
-_FALLEN_BACK_COUNT = text(f"SELECT count(*) FROM ({_FALLEN_BACK}) AS fallen_back")
-_FALLEN_BACK_SAMPLE = text(f"{_FALLEN_BACK} LIMIT {SAMPLE}")
+_FALLEN_BACK_COUNT = text(f"SELECT count(*) FROM ({_FALLEN_BACK}) f")  # noqa: S608  a text of ours
+_FALLEN_BACK_SAMPLE = text(f"SELECT * FROM ({_FALLEN_BACK}) f LIMIT {SAMPLE}")  # noqa: S608  a text of ours
 
 _LAST_SWEEPS = text("""
     SELECT DISTINCT ON (s.feed) s.feed, s.state, s.started_at, s.listed, s.missing, s.delisted, s.reason,
