@@ -120,6 +120,12 @@ class Lake:
         """The folders directly in a folder, sorted; none where there is no such folder."""
         return self._list(under, fs.FileType.Directory, recursive=False)
 
+    def size(self, under: str) -> int:
+        """The bytes of all files under a folder; 0 where there is no such folder."""
+        selector = fs.FileSelector(self._full(under), recursive=True, allow_not_found=True)
+        with self.in_our_words(under):
+            return sum(info.size or 0 for info in self._fs.get_file_info(selector) if info.type == fs.FileType.File)
+
     def rename(self, path: str, new_path: str) -> None:
         """Give a file another name."""
         with self.in_our_words(path):

@@ -210,21 +210,30 @@ def record_landed(database: Database, file: RawFile) -> None:
         connection.execute(_RECORD, asdict(file))
 
 
-def drop_expired(lake: Lake, database: Database, days: int) -> int:
-    """Delete what was landed more than `days` days ago, whole days of UTC; how many days' folders went."""
-    oldest_kept = _folder((datetime.now(UTC) - timedelta(days=days)).date())
-    expired = [
+def expired(lake: Lake, days: int) -> list[str]:
+    """The folders of what was landed more than `days` days ago, whole days of UTC: one a kind and day."""
+    oldest_kept = _oldest_kept(days)
+    return [
         folder
         for kind in lake.folders(ROOT)
         for folder in lake.folders(kind)
         if (name := folder.rpartition("/")[2]).startswith(_DATE) and name < oldest_kept
     ]
-    for folder in expired:
+
+
+def drop_expired(lake: Lake, database: Database, days: int) -> int:
+    """Delete what was landed more than `days` days ago; how many days' folders went."""
+    folders, oldest_kept = expired(lake, days), _oldest_kept(days)
+    for folder in folders:
         lake.delete_folder(folder)
     with database.begin() as connection:
         # by their dates, not from the list above: a run that was killed between the two is made good by the next
         connection.execute(_FORGET, {"oldest_kept": oldest_kept})
-    return len(expired)
+    return len(folders)
+
+
+def _oldest_kept(days: int) -> str:
+    return _folder((datetime.now(UTC) - timedelta(days=days)).date())
 
 
 def _folder(day: date) -> str:

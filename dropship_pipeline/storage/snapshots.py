@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,11 +67,7 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
     disturbed until those are the oldest. Raises `DatabaseProblem`, `LakeProblem`, and `Mismatch` if a file that was
     written does not hold what its table holds.
     """
-    held = Problem(
-        f"Another process has been publishing to {lake.location} for {_WAIT}",
-        "Wait for it, then run `dropship publish` again",
-    )
-    with exclusive(database, "publish", _WAIT, held):
+    with _alone(database, lake):
         _clean(lake)
         name = _next_name(_names(lake))
         folder = f"{ROOT}/{name}"
@@ -96,6 +92,33 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
         _prune(lake, keep)
         _record(database, lake)
     return Snapshot(lake.at(folder), row_counts, verified)
+
+
+def expired(lake: Lake, keep: int) -> list[str]:
+    """The folders of the snapshots before the last `keep`."""
+    return [f"{ROOT}/{name}" for name in _names(lake)[: -max(keep, 1)]]
+
+
+def drop_expired(database: Database, lake: Lake, keep: int) -> int:
+    """Delete the snapshots before the last `keep`, and what killed publishes left half made; how many snapshots went.
+
+    A publish that is under way is waited for. Raises `DatabaseProblem`, `LakeProblem`.
+    """
+    with _alone(database, lake):
+        _clean(lake)
+        found = len(expired(lake, keep))
+        _prune(lake, keep)
+        _record(database, lake)
+    return found
+
+
+def _alone(database: Database, lake: Lake) -> AbstractContextManager[None]:
+    """Inside, nobody else publishes or prunes."""
+    held = Problem(
+        f"Another process has been publishing to {lake.location} for {_WAIT}",
+        "Wait for it, then run the command again",
+    )
+    return exclusive(database, "publish", _WAIT, held)
 
 
 def latest_snapshot(lake: Lake) -> str | None:
@@ -194,9 +217,9 @@ def _clean(lake: Lake) -> None:
 
 
 def _prune(lake: Lake, keep: int) -> None:
-    for name in _names(lake)[: -max(keep, 1)]:
-        lake.delete(f"{ROOT}/{name}/{MANIFEST}")  # from here on it is unfinished, should we be killed
-        lake.delete_folder(f"{ROOT}/{name}")
+    for folder in expired(lake, keep):
+        lake.delete(f"{folder}/{MANIFEST}")  # from here on it is unfinished, should we be killed
+        lake.delete_folder(folder)
 
 
 def _record(database: Database, lake: Lake) -> None:

@@ -1,0 +1,100 @@
+"""Tidying up, part by part: what each removed, what it freed, and what kept it from doing so.
+
+The parts that need no Dagster are here: the lake, the book-keeping, the space in Postgres. None makes a call.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage import raw, snapshots
+from dropship_pipeline.storage.lake import Lake
+from dropship_pipeline.storage.locks import exclusive
+from dropship_pipeline.storage.upkeep import HISTORY, Freed, drop_history, vacuum
+from dropship_pipeline.sync.session import Store
+
+_WAIT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing to tidy up. `removes`: what it counts, in the plural."""
+
+    name: str
+    removes: str
+    tidy: Callable[[], Freed]
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What became of a part. `problem`: in one line, why it could not be done, or not to its end."""
+
+    part: Part
+    freed: Freed = field(default_factory=Freed)
+    seconds: float = 0.0
+    problem: str | None = None
+
+    def __str__(self) -> str:
+        if self.problem is not None:
+            return f"{self.part.name}: {self.problem}"
+        freed = f", {self.freed.bytes / 1e6:,.1f} MB" if self.freed.bytes else ""
+        return f"{self.part.name}: {self.freed.removed:,} {self.part.removes}{freed}, {self.seconds:.1f} s"
+
+
+def parts_of_the_store(store: Store, *, raw_days: int, snapshots_kept: int, history_days: int) -> list[Part]:
+    """The lake and the book-keeping: raw answers, snapshots, and what `ops` remembers, each kept for so long."""
+    before = datetime.now(UTC) - timedelta(days=history_days)
+    return [
+        Part("raw", "days of answers", lambda: _raw(store, raw_days)),
+        Part("snapshots", "snapshots", lambda: _snapshots(store, snapshots_kept)),
+        *(_history(store, table, before) for table in HISTORY),
+    ]
+
+
+def space(store: Store) -> Part:
+    """What the others removed, given back: the last part."""
+    return Part("vacuum", "tables", lambda: vacuum(store.database))
+
+
+def tidy_up(store: Store, parts: Iterable[Part]) -> Iterator[Tidied]:
+    """Tidy part by part; one that fails does not stop the others.
+
+    Raises `Problem` at the beginning if somebody else is at it.
+    """
+    held = Problem("Another maintenance is at work", "Wait for it: what it leaves, the next one does")
+    with exclusive(store.database, "maintenance", _WAIT, held):
+        for part in parts:
+            yield _tidied(part)
+
+
+def _tidied(part: Part) -> Tidied:
+    began = time.monotonic()
+    try:
+        return Tidied(part, part.tidy(), time.monotonic() - began)
+    except Problem as problem:
+        return Tidied(part, seconds=time.monotonic() - began, problem=str(problem).rstrip("."))
+    except Exception as error:  # whatever it is must not keep the other parts from being done, and is told at the end
+        logging.getLogger(__name__).exception("Maintenance: %s", part.name)
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return Tidied(part, seconds=time.monotonic() - began, problem=f"failed unexpectedly: {reason}")
+
+
+def _history(store: Store, table: str, before: datetime) -> Part:
+    return Part(table, "rows", lambda: drop_history(store.database, table, before))
+
+
+def _raw(store: Store, days: int) -> Freed:
+    size = _size(store.lake, raw.expired(store.lake, days))
+    return Freed(raw.drop_expired(store.lake, store.database, days), size)
+
+
+def _snapshots(store: Store, keep: int) -> Freed:
+    size = _size(store.lake, snapshots.expired(store.lake, keep))
+    return Freed(snapshots.drop_expired(store.database, store.lake, keep), size)
+
+
+def _size(lake: Lake, folders: Iterable[str]) -> int:
+    return sum(lake.size(folder) for folder in folders)
