@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("dropship_pipeline.cli.doctor:doctor", "Check everything that a sync needs, and say what to mend."),
     "auth": ("dropship_pipeline.cli.auth:auth", "Authorise buyers: login, exchange, refresh, status."),
     "publish": ("dropship_pipeline.cli.publish:publish", "Write the public tables as a new Parquet snapshot."),
+    "replay": (
+        "dropship_pipeline.cli.replay:replay",
+        "Derive the tables again from the landed answers, without a call.",
+    ),
     "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables a question."),
     "db": ("dropship_pipeline.cli.db:db", "The database: psql, its address, its server, its migrations."),
     "sandbox": ("dropship_pipeline.sandbox.command:sandbox_command", "Serve a simulated Alibaba.com."),

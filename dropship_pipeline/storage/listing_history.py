@@ -8,42 +8,22 @@ what is missing is added, dated as it was when it was first seen. The membership
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime
 
-import pyarrow as pa
 from sqlalchemy import text
 
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.failures import in_our_words
-from dropship_pipeline.storage.listing_log import count, mend_from_log, prepare_places, wait_for_turn
+from dropship_pipeline.storage.listing_log import (
+    PastSweep,
+    ToldSweep,
+    count,
+    mend_from_log,
+    prepare_places,
+    wait_for_turn,
+)
 from dropship_pipeline.storage.staging import Stage
 from dropship_pipeline.storage.transactions import Transactions
 from dropship_pipeline.tables.postgres import literal
-
-
-@dataclass(frozen=True, slots=True)
-class PastSweep:
-    """A sweep that came to its end. `state`: complete, incomplete or held; times are UTC; `listed`: products seen."""
-
-    sweep_id: str
-    feed: str
-    run_id: str
-    state: str
-    started_at: datetime
-    ended_at: datetime
-    pages: int
-    listed: int
-
-
-@dataclass(frozen=True, slots=True)
-class ToldSweep:
-    """A sweep with what it saw (product_id, position). `recorded`: whether `ops.sweeps` has it."""
-
-    sweep: PastSweep
-    seen: pa.Table
-    recorded: bool
-
 
 _RECORDED = text("""
     SELECT sweep_id, feed, run_id, state, started_at, coalesce(ended_at, started_at), pages, listed FROM ops.sweeps
@@ -100,8 +80,8 @@ def tell_again(
             stage.run((_BASE if before is None else _CATCH_UP).format(**names))
             _take_sweep(stage, told, names, is_held)
             before = at
-        stage.run("INSERT INTO places (product_id, position) SELECT product_id, position FROM members")
         wait_for_turn(stage)
+        stage.run(_PLACES.format(**names))
         return count(stage, _LOG.format(**names)) + mend_from_log(stage, feed)
 
     with in_our_words(database.address), closing(Transactions(database)) as transactions:
@@ -109,7 +89,6 @@ def tell_again(
 
 
 def _prepare(stage: Stage) -> None:
-    stage.make("seen", "product_id text, position bigint")
     prepare_places(stage)
     stage.make("events", "product_id text, change text, observed_at timestamptz")
     stage.make(
@@ -199,6 +178,12 @@ _END = (
 )
 _MISS = f"UPDATE members m SET missed_at = {{at}} WHERE m.missed_at IS NULL AND {_GONE}"
 _SEE = "UPDATE members m SET missed_at = NULL FROM seen s WHERE s.product_id = m.product_id AND m.missed_at IS NOT NULL"
+
+_PLACES = """
+    INSERT INTO places (product_id, position)
+    SELECT product_id, position FROM members m
+    WHERE NOT EXISTS (SELECT FROM catalog.feed_products t WHERE t.feed = {feed} AND t.product_id = m.product_id)
+"""
 
 _LOG = """
     WITH added AS (

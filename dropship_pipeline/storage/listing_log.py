@@ -1,10 +1,13 @@
 """Memberships as the log of listings tells them: `catalog.feed_products` made what `catalog.listing_changes` says.
 
 Every membership that began or ended is in the log, at the moment at which the row was written: a row that was altered,
-or is gone, follows from it. Only the position is not: it comes from the newest sweep.
+or is gone, follows from it. Only the position is not: it comes from the sweeps.
 """
 
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -16,14 +19,42 @@ from dropship_pipeline.storage.transactions import Transactions
 from dropship_pipeline.tables.postgres import literal
 
 
-def mend_memberships(database: Database, feed: str, seen: pa.Table) -> int:
-    """Make the memberships of a feed what its log says, with the positions (product_id, position) that a sweep saw.
+@dataclass(frozen=True, slots=True)
+class PastSweep:
+    """A sweep that came to its end. `state`: complete, incomplete or held; times are UTC; `listed`: products seen."""
 
-    Gives how many rows were written. Raises `DatabaseProblem`.
+    sweep_id: str
+    feed: str
+    run_id: str
+    state: str
+    started_at: datetime
+    ended_at: datetime
+    pages: int
+    listed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSweep:
+    """A sweep with what it saw (product_id, position). `recorded`: whether `ops.sweeps` has it."""
+
+    sweep: PastSweep
+    seen: pa.Table
+    recorded: bool
+
+
+def mend_memberships(database: Database, feed: str, newest_first: Callable[[], Iterable[ToldSweep]]) -> int:
+    """Make the memberships of a feed what its log says, each with the position where a sweep saw it last.
+
+    `newest_first` is called again if the transaction has to be. Gives how many rows were written. Raises
+    `DatabaseProblem`.
     """
 
     def work(stage: Stage) -> int:
-        stage.load("places", seen)
+        for told in newest_first():
+            stage.run("DELETE FROM seen")
+            stage.load("seen", told.seen)
+            began = _BEGAN.format(feed=literal(feed), at=literal(told.sweep.ended_at.isoformat()))
+            stage.run(_SEEN_AT + (began if told.sweep.state == "incomplete" else "") + _UNLESS_SEEN_LATER)
         wait_for_turn(stage)
         return mend_from_log(stage, feed)
 
@@ -32,8 +63,9 @@ def mend_memberships(database: Database, feed: str, seen: pa.Table) -> int:
 
 
 def prepare_places(stage: Stage) -> None:
-    """Make sure of `places` (product_id, position), from which `mend_from_log` takes the positions."""
-    stage.make("places", "product_id text, position bigint")
+    """Make sure of `seen`, for what a sweep saw, and `places`, from which `mend_from_log` takes the positions."""
+    stage.make("seen", "product_id text, position bigint")
+    stage.make("places", "product_id text PRIMARY KEY, position bigint")
 
 
 def wait_for_turn(stage: Stage) -> None:
@@ -52,6 +84,14 @@ def count(stage: Stage, statement: str) -> int:
     """What a statement gives that gives one number."""
     return int(stage.run(statement)[0][0])
 
+
+# An incomplete sweep gives a position to the memberships that it began, and to no other
+_SEEN_AT = "INSERT INTO places (product_id, position) SELECT s.product_id, s.position FROM seen s"
+_BEGAN = """
+    JOIN catalog.listing_changes l
+        ON l.feed = {feed} AND l.product_id = s.product_id AND l.observed_at = {at} AND l.change = 'listed'
+"""
+_UNLESS_SEEN_LATER = " ON CONFLICT (product_id) DO NOTHING"
 
 # A log that does not know how some membership began was cut off once: the older of the two beginnings stands then.
 _MEND = """

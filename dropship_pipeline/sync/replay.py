@@ -76,7 +76,7 @@ def replay(
             f"No answers {'are landed' if since is None else 'of that time are landed'} in {store.lake.at('raw')}",
             "Check DROPSHIP_HOME and DROPSHIP_LAKE_URL; answers are kept for DROPSHIP_RAW_DAYS days",
         )
-    store.progress.begin("replay", len(paths))
+    store.progress.begin("replaying raw files", len(paths))
     listings = [path for path in paths if _kind_of(path) == LISTING]
     if listings:
         replay_listings(store, listings, feeds, done[LISTING], summary.notes)

@@ -1,7 +1,7 @@
 """Replaying listings: sweeps put together again from their landed pages, and the memberships that follow from them.
 
-A feed of which neither the log nor the memberships lack anything is believed: of it only the newest sweep is read, for
-the positions. Of any other, all landed sweeps are gone through.
+Of a feed whose log or memberships lack something, all landed sweeps are gone through, oldest first. Then the log is
+believed: the memberships follow from it, each with the position where a sweep saw it last.
 """
 
 from collections import defaultdict
@@ -15,14 +15,8 @@ from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.delisting import is_held
 from dropship_pipeline.catalog.feeds import FEEDS, Feed
 from dropship_pipeline.catalog.sweep import Complete, Running, Sweep
-from dropship_pipeline.storage.listing_history import (
-    PastSweep,
-    ToldSweep,
-    lacks_something,
-    recorded_sweeps,
-    tell_again,
-)
-from dropship_pipeline.storage.listing_log import mend_memberships
+from dropship_pipeline.storage.listing_history import lacks_something, recorded_sweeps, tell_again
+from dropship_pipeline.storage.listing_log import PastSweep, ToldSweep, mend_memberships
 from dropship_pipeline.storage.raw import RawAnswer, TornRawFile, by_sweep, introduce, read_raw
 from dropship_pipeline.sync.discover import page_request
 from dropship_pipeline.sync.landing import Settled, read_again
@@ -67,19 +61,17 @@ class _Listing:
         self._recorded = {one: recorded[one] for one in files if one in recorded}
         self._done = done
         self._notes = notes
+        self._counted: set[str] = set()
 
     def replay(self) -> None:
         """Mend the feed's memberships."""
         merged = [past for past in self._recorded.values() if past.state in _MERGED]
         unheard_of = self._files.keys() - self._recorded.keys()
         ids = [past.sweep_id for past in merged]
-        if unheard_of or lacks_something(self._store.database, self._feed.key, ids):
-            self._done.rows_written += tell_again(self._store.database, self._feed.key, self._told, is_held)
-            return
-        for past in sorted(merged, key=lambda past: past.ended_at, reverse=True):
-            if past.state != "incomplete" and (told := self._tell(past.sweep_id)) is not None:
-                self._done.rows_written += mend_memberships(self._store.database, self._feed.key, told.seen)
-                return
+        database, key = self._store.database, self._feed.key
+        if unheard_of or lacks_something(database, key, ids):
+            self._done.rows_written += tell_again(database, key, self._told, is_held)
+        self._done.rows_written += mend_memberships(database, key, self._newest_first)
 
     def _told(self) -> Iterator[ToldSweep]:
         """All of them that can be put together again, in the order in which they were merged."""
@@ -87,6 +79,15 @@ class _Listing:
             told = self._tell(sweep_id)
             if told is not None:
                 yield told
+
+    def _newest_first(self) -> Iterator[ToldSweep]:
+        """Back to the first that cannot be put together again: what it saw last, no older one can say."""
+        for sweep_id in sorted(self._files, key=self._merged_at, reverse=True):
+            told = self._tell(sweep_id)
+            if told is not None:
+                yield told
+            elif sweep_id in self._recorded and self._recorded[sweep_id].state in ("complete", "held"):
+                return
 
     def _merged_at(self, sweep_id: str) -> datetime:
         recorded = self._recorded.get(sweep_id)
@@ -133,9 +134,11 @@ class _Listing:
                     pages += read_again(operation, [answer])
                 except ApiError as error:  # a code that is known better by now: to be tried again
                     pages.append(Settled(answer.key, answer.received_at, answer.body, None, error))
-        self._done.files += len(self._files[sweep_id])
-        self._done.answers += len(pages)
-        self._done.rederived += 1
+        if sweep_id not in self._counted:
+            self._counted.add(sweep_id)
+            self._done.files += len(self._files[sweep_id])
+            self._done.answers += len(pages)
+            self._done.rederived += 1
         return pages
 
     def _note(self, line: str) -> None:
