@@ -12,11 +12,12 @@ from dropship_pipeline.catalog.freshness import parse_age
 from dropship_pipeline.settings import load_settings
 from dropship_pipeline.sync.progress import Logged
 from dropship_pipeline.sync.request import SyncRequest
-from dropship_pipeline.sync.session import Session, Store, open_session, open_store
+from dropship_pipeline.sync.session import Desk, Session, Store, open_desk, open_session, open_store
 
 T = TypeVar("T")
 
 _SESSION = "The API, Postgres and the lake, opened once a run."
+_DESK = "The API, Postgres and the lake, for what is no sync."
 _STORE = "Postgres and the lake, opened once a run: for what makes no call."
 
 
@@ -63,6 +64,7 @@ class OnDemand(Generic[T]):
 
 
 RunSession = OnDemand[Session]
+RunDesk = OnDemand[Desk]
 RunStore = OnDemand[Store]
 
 
@@ -72,6 +74,14 @@ def session_resource(context: dg.InitResourceContext) -> Iterator[RunSession]:
     """The session for a run that Dagster started; its progress goes to the run's log."""
     with ExitStack() as stack:
         yield RunSession(lambda: stack.enter_context(open_session(load_settings(), *_told(context))))
+
+
+@dg.resource(description=_DESK)
+@contextmanager
+def desk_resource(context: dg.InitResourceContext) -> Iterator[RunDesk]:
+    """The API for a run that Dagster started; its progress goes to the run's log."""
+    with ExitStack() as stack:
+        yield RunDesk(lambda: stack.enter_context(open_desk(load_settings(), *_told(context))))
 
 
 @dg.resource(description=_STORE)

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # no public name
 
 from dropship_pipeline.orchestration.jobs import REFRESH, SYNC, catalogue_sync, price_and_stock_refresh
+from dropship_pipeline.orchestration.orders import lately, orders_reconciliation
 from dropship_pipeline.orchestration.partitions import ALL_FEEDS, range_tags
 from dropship_pipeline.orchestration.stages import TRIGGER
 from dropship_pipeline.problem import Problem
@@ -52,6 +53,14 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             ),
             f"Prices and stock that are older than {settings.refresh_max_age}.",
             yields_to=(SYNC, REFRESH),
+        ),
+        schedule(
+            settings,
+            orders_reconciliation,
+            "DROPSHIP_ORDERS_CRON",
+            settings.orders_cron,
+            lambda _: dg.RunRequest(tags={**SCHEDULED, **lately()}),
+            "The orders of the last seven days, compared with the list.",
         ),
     ]
 

@@ -6,10 +6,11 @@ the run asks the checks (ADR 0003).
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import dagster as dg
 
-from dropship_pipeline.orchestration.resources import RunSession
+from dropship_pipeline.orchestration.resources import OnDemand, RunSession
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.failures import sqlstate
 from dropship_pipeline.sync.session import Session
@@ -24,6 +25,8 @@ ORDER = ("discover", "describe", "take_stock", "quote", "publish")
 """The steps of the catalogue, by name, in the order in which they go."""
 
 _QUERY_CANCELED = "57014"
+
+T = TypeVar("T")
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -53,6 +56,15 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         session.failed(f"Step {_step(context)} failed unexpectedly: {reason}")
         raise
+
+
+@contextmanager
+def work(on_demand: OnDemand[T]) -> Iterator[T]:
+    """What a step needs that is no stage of a sync: it fails with the one line that people are shown."""
+    try:
+        yield on_demand.get()
+    except Problem as problem:
+        raise _failure(problem) from problem
 
 
 def is_of_the_terminal(run: dg.DagsterRun) -> bool:

@@ -6,7 +6,13 @@ from dropship_pipeline.orchestration.abandoned import watched
 from dropship_pipeline.orchestration.alerts import alert_sensor
 from dropship_pipeline.orchestration.assets import ASSETS
 from dropship_pipeline.orchestration.jobs import JOBS
-from dropship_pipeline.orchestration.resources import SyncOptions, session_resource, store_resource
+from dropship_pipeline.orchestration.orders import (
+    order_status_sensor,
+    orders_reconciliation,
+    orders_refresh,
+    reconcile_orders,
+)
+from dropship_pipeline.orchestration.resources import SyncOptions, desk_resource, session_resource, store_resource
 from dropship_pipeline.orchestration.schedules import schedules
 from dropship_pipeline.settings import Executor, load_settings
 
@@ -24,12 +30,13 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
     """
     settings = load_settings()
     return dg.Definitions(
-        assets=ASSETS,
-        jobs=JOBS,
+        assets=[*ASSETS, reconcile_orders],
+        jobs=[*JOBS, orders_reconciliation, orders_refresh],
         schedules=schedules(settings),
-        sensors=[alert_sensor(settings)],
+        sensors=[order_status_sensor(settings), alert_sensor(settings)],
         resources={
             "session": session_resource,
+            "desk": desk_resource,
             "store": store_resource,
             "options": SyncOptions.configure_at_launch(),
             **overrides,

@@ -1,0 +1,148 @@
+"""Orders in Dagster: the sensor finds what changed and has it read; days are reconciled, and recorded one by one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster_runs import checks, failures, installed, materialised, metadata, run_job
+from dagster_ui import dagster_running, wait_for
+from deployment import Deployment
+
+from dropship_pipeline.orchestration.orders import DAYS, lately
+from dropship_pipeline.orchestration.wiring import build_defs
+
+Deploy = Callable[..., Deployment]
+
+LIST = "/alibaba/order/list"
+
+
+def look(instance: dg.DagsterInstance, cursor: str | None) -> tuple[dg.RunRequest | None, str | None, str]:
+    """One tick of the sensor: what it asks for, its cursor, what it says."""
+    sensor = build_defs().get_repository_def().get_sensor_def("order_status_sensor")
+    with dg.build_sensor_context(instance=instance, cursor=cursor, sensor_name=sensor.name) as context:
+        told = sensor.evaluate_tick(context)
+    requests = told.run_requests or [None]
+    return requests[0], told.cursor, told.skip_message or ""
+
+
+def read(instance: dg.DagsterInstance, asked: dg.RunRequest) -> dg.DagsterRun:
+    """The run that a tick asked for."""
+    return run_job(instance, "orders_refresh", ops=asked.run_config["ops"])
+
+
+def orders(merchant: Deployment) -> dict[str, str]:
+    return {row["trade_id"]: row["status"] for row in merchant.rows("SELECT trade_id, status FROM orders.orders")}
+
+
+def truth(merchant: Deployment) -> dict[str, str]:
+    (buyer, *_) = merchant.sandbox.control("accounts")["buyers"]
+    told = merchant.truth("orders")["orders"]
+    return {order["trade_id"]: order["status"] for order in told if order["buyer_id"] == buyer["user_id"]}
+
+
+def test_the_sensor_has_what_changed_read_in_one_run_and_goes_on_from_its_cursor(deploy: Deploy) -> None:
+    merchant = deploy(products=30, orders=40)
+    with installed(merchant) as instance:
+        asked, cursor, _ = look(instance, None)
+        assert asked is not None
+        assert asked.tags["dropship/trigger"] == "sensor"
+        assert read(instance, asked).status is dg.DagsterRunStatus.SUCCESS
+        first = orders(merchant)
+        assert len(first) == int(asked.tags["dropship/orders"])
+
+        merchant.sandbox.control("clock", {"advance_s": 86_400})
+        asked, cursor, _ = look(instance, cursor)
+        assert asked is not None
+        read(instance, asked)
+        moved = {trade_id for trade_id, status in orders(merchant).items() if first.get(trade_id) != status}
+        assert moved
+        assert {trade_id: orders(merchant)[trade_id] for trade_id in moved} == {
+            trade_id: truth(merchant)[trade_id] for trade_id in moved
+        }
+
+        asked, _, says = look(instance, cursor)
+        assert asked is None
+        assert "to be read" in says
+
+
+def test_a_cursor_that_nobody_can_read_starts_over(deploy: Deploy) -> None:
+    merchant = deploy(products=30, orders=10)
+    with installed(merchant) as instance:
+        asked, _, _ = look(instance, "not a cursor")
+        assert asked is not None
+
+
+def test_each_day_is_reconciled_and_recorded_by_itself(deploy: Deploy) -> None:
+    merchant = deploy(products=30, orders=40)
+    today = datetime.now(UTC).date()
+    first, last = (today - timedelta(days=9)).isoformat(), today.isoformat()
+    with installed(merchant) as instance:
+        run = run_job(instance, "orders_reconciliation", feeds=(first, last))
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        recorded = materialised(instance, run)
+        assert recorded["orders/orders"] == [(today - timedelta(days=back)).isoformat() for back in range(9, -1, -1)]
+        assert recorded["orders/tracking_events"] == recorded["orders/orders"]
+        counted = merchant.rows("SELECT created_at::date AS day, count(*) AS n FROM orders.orders GROUP BY 1")
+        assert counted
+        for row in counted:
+            assert (
+                metadata(instance, "orders/orders", row["day"].isoformat())["dagster/partition_row_count"] == row["n"]
+            )
+        assert checks(instance, run)["orders_reconciled"].passed
+
+
+def test_a_day_that_cannot_be_reconciled_fails_in_one_line_and_is_not_recorded(deploy: Deploy) -> None:
+    merchant = deploy(products=30, orders=20)
+    merchant.sandbox.control("faults", {"fault": f"refuse:code=300000:path={LIST}"})
+    today = datetime.now(UTC).date().isoformat()
+    with installed(merchant) as instance:
+        run = run_job(instance, "orders_reconciliation", feeds=today)
+        assert run.status is dg.DagsterRunStatus.FAILURE
+        [line] = failures(instance, run).values()
+        assert f"Orders of {today} could not be reconciled" in line
+        assert materialised(instance, run) == {}
+        assert not checks(instance, run)["orders_reconciled"].passed
+
+        merchant.sandbox.control("faults", method="DELETE")
+        again = run_job(instance, "orders_reconciliation", feeds=today)
+        assert materialised(instance, again)["orders/orders"] == [today]
+
+
+def test_the_daily_reconciliation_covers_the_last_seven_whole_days() -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    assert lately() == {
+        "dagster/asset_partition_range_start": (yesterday - timedelta(days=6)).isoformat(),
+        "dagster/asset_partition_range_end": yesterday.isoformat(),
+    }
+    assert DAYS.has_partition_key(datetime.now(UTC).date().isoformat())
+
+
+@pytest.mark.timeout(600)  # the whole of Dagster starts, twice
+def test_the_cursor_of_the_sensor_survives_a_restart_of_everything(deploy: Deploy, tmp_path: Path) -> None:
+    merchant = deploy(products=30, orders=30, variables={"DROPSHIP_SYNC_CRON": "0 0 1 1 *"})
+    state = """
+        query { sensorOrError(sensorSelector: {repositoryName: "__repository__",
+            repositoryLocationName: "dropship_pipeline", sensorName: "order_status_sensor"}) {
+            ... on Sensor { sensorState { typeSpecificData { ... on SensorData { lastCursor } }
+                ticks(limit: 1) { status timestamp cursor } } } } }"""
+
+    with dagster_running(merchant, tmp_path) as ui:
+        ran = wait_for(lambda: ui.runs(pipelineName="orders_refresh"), "the sensor has asked for nothing")
+        assert ui.ended(ran[-1]["runId"])["status"] == "SUCCESS"
+        known = orders(merchant)
+        assert known
+        [tick] = ui.ask(state)["sensorOrError"]["sensorState"]["ticks"]
+    asked_before = merchant.calls("/alibaba/order/get")
+    with dagster_running(merchant, tmp_path) as ui:
+
+        def looked_again() -> object:
+            [latest] = ui.ask(state)["sensorOrError"]["sensorState"]["ticks"]
+            return latest if latest["timestamp"] > tick["timestamp"] and latest["status"] != "STARTED" else None
+
+        latest = wait_for(looked_again, "the sensor looks no more")
+        # it went on from where it was: nothing had changed, so nothing is to be read
+        assert latest["status"] == "SKIPPED"
+        assert len(ui.runs(pipelineName="orders_refresh")) == len(ran)
+    assert merchant.calls("/alibaba/order/get") == asked_before
