@@ -140,7 +140,8 @@ def read_order(payload: object, trade_id: str) -> Order:
     notes: list[Nulled] = []
     raw = as_object(payload, "value", notes)
     if raw is None:
-        raise Unreadable("not_an_object", f"order {trade_id} is {shown(payload)}")
+        # the answer itself is not shown: whatever it is, it may hold somebody's address
+        raise Unreadable("not_an_object", f"order {trade_id} is no object but a {type(payload).__name__}")
     answered = identifier(raw.get("trade_id"), "trade_id", notes)
     if answered is not None and answered != trade_id:
         raise Unreadable("other_order", f"asked for order {trade_id}, told of {answered}")

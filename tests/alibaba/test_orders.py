@@ -111,6 +111,12 @@ def test_another_order_or_none_is_not_taken_for_the_one_asked_for() -> None:
             orders.read_order(payload, "1")
 
 
+def test_an_order_that_is_no_object_is_refused_without_a_word_of_it() -> None:
+    with pytest.raises(Unreadable) as caught:
+        orders.read_order('{"shipping_address": {"address": "12 Secret Street"', "1")
+    assert str(caught.value) == "not_an_object: order 1 is no object but a str"
+
+
 def test_the_guides_order_list_is_read() -> None:
     entry = {
         "trade_id": "271207727001028893",
