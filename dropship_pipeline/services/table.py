@@ -102,6 +102,7 @@ def _webserver(place: UpPlace, host: str, port: int, address: str) -> Service:
         command=_always(
             *(*_PYTHON, "dagster_webserver", "--workspace", str(place.workspace), "--host", host, "--port", str(port)),
             *("--dagster-log-level", "warning", "--uvicorn-log-level", "warning", "--suppress-warnings"),
+            *("--db-pool-recycle", "1"),  # seconds: a Postgres that restarts goes unnoticed
         ),
         is_ready=lambda _: probes.shows_the_code(address),
         ready_within=120.0,
