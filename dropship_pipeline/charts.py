@@ -53,8 +53,8 @@ def price_distribution(found: Sequence[PriceDistribution]) -> "Figure":
 
 
 def freight_by_origin(lanes: Sequence[FreightLane]) -> "Figure":
-    """Quartiles of the cheapest freight by lane, the twelve lanes of most products."""
-    shown = lanes[:_LANES_SHOWN]
+    """Quartiles of the cheapest freight by lane, the twelve lanes of most products in the first one's currency."""
+    shown = in_one_currency(lanes)[:_LANES_SHOWN]
     figure, [axes] = _panels(1, height=1.3 + 0.34 * len(shown))
     lower, upper = [float(lane.lower) for lane in shown], [float(lane.upper) for lane in shown]
     width = [high - low for low, high in zip(lower, upper, strict=True)]
@@ -63,8 +63,8 @@ def freight_by_origin(lanes: Sequence[FreightLane]) -> "Figure":
     axes.set_yticks(range(len(shown)), [f"{lane_name(lane)}  ({lane.products:,})" for lane in shown])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    currencies = "/".join(sorted({lane.currency or "?" for lane in shown}))
-    axes.set_xlabel(f"fee of the smallest order, {currencies}: middle half of the products, line: median")
+    currency = shown[0].currency or "no currency given"
+    axes.set_xlabel(f"fee of the smallest order, {currency}: middle half of the products, line: median")
     axes.set_title("Cheapest freight by origin and destination (products)")
     _grid(axes, "x")
     return figure
@@ -172,6 +172,11 @@ def age(time: timedelta) -> str:
         if minutes >= size and minutes % size == 0:
             return f"{minutes / size:.0f}{unit}"
     return f"{minutes:.0f}m"
+
+
+def in_one_currency(lanes: Sequence[FreightLane]) -> list[FreightLane]:
+    """The lanes that one axis can show: those in the currency of the first."""
+    return [lane for lane in lanes if lane.currency == lanes[0].currency]
 
 
 def lane_name(lane: FreightLane) -> str:

@@ -65,7 +65,8 @@ def freight_by_origin(database: Database) -> Metadata:
         lanes = figures.freight_by_origin(connection)
     if not lanes:
         return _nothing("freight_by_origin", "no product on offer has a freight quote")
-    top = max(lane.upper for lane in lanes[: thumbnails.ROWS]) or 1
+    shown = charts.in_one_currency(lanes)
+    top = max(lane.upper for lane in shown[: thumbnails.ROWS]) or 1
     small = thumbnails.boxes(
         "Cheapest freight, middle half and median",
         [
@@ -73,7 +74,7 @@ def freight_by_origin(database: Database) -> Metadata:
                 f"{charts.lane_name(lane)} {lane.median:.2f} {lane.currency or '?'}",
                 (float(lane.lower / top), float(lane.median / top), float(lane.upper / top)),
             )
-            for lane in lanes
+            for lane in shown
         ],
     )
     numbers = [

@@ -154,6 +154,14 @@ def test_a_currency_of_few_variants_takes_no_room_from_that_of_many() -> None:
     assert [axes.get_title() for axes in figure.axes] == ["1,000 variants on offer by price, USD"]
 
 
+def test_fees_in_different_currencies_do_not_share_an_axis() -> None:
+    fees = (Decimal(1), Decimal(2), Decimal(3))
+    lanes = [FreightLane(origin, "US", currency, 4, *fees) for origin, currency in (("CN", "USD"), ("MX", "MXN"))]
+    figure = charts.freight_by_origin(lanes)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["CN → US  (4)"]
+    assert "USD" in figure.axes[0].get_xlabel()
+
+
 def test_the_smallest_and_the_largest_catalogue_fit_where_pictures_are_shown() -> None:
     widest = thumbnails.histogram("9" * 80, [10**9] * 49, [charts.amount(Decimal(10) ** 14)] * 50)
     assert thumbnails.shown_length(widest) <= thumbnails.SHOWN_IN_PLACE
