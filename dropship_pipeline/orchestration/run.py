@@ -13,8 +13,9 @@ from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from dropship_pipeline.orchestration.abandoned import close_abandoned, going
+from dropship_pipeline.orchestration.by_hand import REFRESH as BY_HAND_REFRESH
 from dropship_pipeline.orchestration.instance import open_instance
-from dropship_pipeline.orchestration.jobs import BY_HAND, SYNC
+from dropship_pipeline.orchestration.jobs import SYNC
 from dropship_pipeline.orchestration.partitions import range_tags, ranges
 from dropship_pipeline.orchestration.resources import opened, options_config
 from dropship_pipeline.orchestration.stages import STOPPED, TRIGGER
@@ -69,7 +70,7 @@ def _runs(request: SyncRequest) -> Iterator[_Run]:
     options = options_config(request)
     if request.product_ids:
         by_hand = {**options, "product_ids": list(request.product_ids)}
-        yield _Run(BY_HAND, config={"ops": {"refresh": {"config": by_hand}}})
+        yield _Run(BY_HAND_REFRESH, config={"ops": {"refresh": {"config": by_hand}}})
         return
     for keys in ranges(request.feeds):
         yield _Run(SYNC, range_tags(*keys), {"resources": {"options": {"config": options}}})

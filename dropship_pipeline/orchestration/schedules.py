@@ -13,6 +13,7 @@ from dropship_pipeline.orchestration.jobs import REFRESH, SYNC, catalogue_sync, 
 from dropship_pipeline.orchestration.orders import lately, orders_reconciliation
 from dropship_pipeline.orchestration.partitions import ALL_FEEDS, range_tags
 from dropship_pipeline.orchestration.stages import TRIGGER
+from dropship_pipeline.orchestration.upkeep import MAINTENANCE_JOB, TOKEN_REFRESH_JOB
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
 
@@ -61,6 +62,22 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             settings.orders_cron,
             lambda _: dg.RunRequest(tags={**SCHEDULED, **lately()}),
             "The orders of the last seven days, compared with the list.",
+        ),
+        schedule(
+            settings,
+            TOKEN_REFRESH_JOB,
+            "DROPSHIP_TOKENS_CRON",
+            settings.tokens_cron,
+            lambda _: dg.RunRequest(tags=SCHEDULED),
+            "Tokens that expire within the day are renewed; accounts that a person has to authorise again are named.",
+        ),
+        schedule(
+            settings,
+            MAINTENANCE_JOB,
+            "DROPSHIP_MAINTENANCE_CRON",
+            settings.maintenance_cron,
+            lambda _: dg.RunRequest(tags=SCHEDULED),
+            "Old events, runs, raw answers and snapshots go; tables that changed are vacuumed.",
         ),
     ]
 

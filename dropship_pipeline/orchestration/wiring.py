@@ -5,6 +5,7 @@ import dagster as dg
 from dropship_pipeline.orchestration.abandoned import watched
 from dropship_pipeline.orchestration.alerts import alert_sensor
 from dropship_pipeline.orchestration.assets import ASSETS
+from dropship_pipeline.orchestration.by_hand import BY_HAND
 from dropship_pipeline.orchestration.jobs import JOBS
 from dropship_pipeline.orchestration.orders import (
     order_status_sensor,
@@ -14,6 +15,7 @@ from dropship_pipeline.orchestration.orders import (
 )
 from dropship_pipeline.orchestration.resources import SyncOptions, desk_resource, session_resource, store_resource
 from dropship_pipeline.orchestration.schedules import schedules
+from dropship_pipeline.orchestration.upkeep import MAINTENANCE_JOB, TOKEN_REFRESH_JOB
 from dropship_pipeline.settings import Executor, load_settings
 
 # a process forked from one that has imported everything starts in half the time of one that imports by itself
@@ -31,7 +33,7 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
     settings = load_settings()
     return dg.Definitions(
         assets=[*ASSETS, reconcile_orders],
-        jobs=[*JOBS, orders_reconciliation, orders_refresh],
+        jobs=[*JOBS, *BY_HAND, orders_reconciliation, orders_refresh, MAINTENANCE_JOB, TOKEN_REFRESH_JOB],
         schedules=schedules(settings),
         sensors=[order_status_sensor(settings), alert_sensor(settings)],
         resources={

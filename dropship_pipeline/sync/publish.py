@@ -3,16 +3,17 @@
 from dropship_pipeline.storage import snapshots
 from dropship_pipeline.storage.raw import drop_expired
 from dropship_pipeline.storage.snapshots import Snapshot
-from dropship_pipeline.sync.session import Session
+from dropship_pipeline.sync.session import Session, Store
 
 
-def publish(session: Session) -> Snapshot:
-    """Publish all public tables from one transaction, and note it in the summary."""
-    session.progress.begin("publish", None)
-    snapshot = snapshots.publish(session.database, session.lake, session.run_id, keep=session.settings.snapshots_kept)
-    drop_expired(session.lake, session.database, session.settings.raw_days)
-    session.progress.advance(len(snapshot.row_counts), len(snapshot.row_counts))
-    session.progress.finish()
-    session.summary.snapshot = snapshot.path
-    session.summary.rows = dict(snapshot.row_counts)
+def publish(store: Store) -> Snapshot:
+    """Publish all public tables from one transaction; a session notes it in its summary."""
+    store.progress.begin("publish", None)
+    snapshot = snapshots.publish(store.database, store.lake, store.run_id, keep=store.settings.snapshots_kept)
+    drop_expired(store.lake, store.database, store.settings.raw_days)
+    store.progress.advance(len(snapshot.row_counts), len(snapshot.row_counts))
+    store.progress.finish()
+    if isinstance(store, Session):
+        store.summary.snapshot = snapshot.path
+        store.summary.rows = dict(snapshot.row_counts)
     return snapshot

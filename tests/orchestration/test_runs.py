@@ -182,6 +182,46 @@ def test_refreshing_no_product_in_particular_does_not_refresh_them_all(deploy: D
         assert merchant.calls(DESCRIPTIONS) == {}
 
 
+def test_feeds_and_products_are_refreshed_by_hand_with_every_option_of_a_sync(deploy: Deploy) -> None:
+    merchant = deploy(products=60, drift=0)
+    with installed(merchant) as instance:
+        asked = {"feeds": ["cross_border", "local_us"], "limit": 3}
+        run = run_job(instance, "manual_refresh", ops={"refresh": {"config": asked}})
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        listed = {row["feed"] for row in merchant.rows("SELECT DISTINCT feed FROM catalog.feed_products")}
+        assert listed == {"cross_border", "local_us"}
+        assert described(merchant) == 3
+
+        merchant.sandbox.control("faults", {"fault": "empty_listing:path=/eco/buyer/crossborder/product/check"})
+        asked = {"feeds": ["cross_border"], "limit": 0}
+        held = run_job(instance, "manual_refresh", ops={"refresh": {"config": asked}})
+        assert "Feed cross_border is held" in failures(instance, held)["refresh"]
+        let = run_job(instance, "manual_refresh", ops={"refresh": {"config": {**asked, "let_through": True}}})
+        assert let.status is dg.DagsterRunStatus.SUCCESS
+        assert {
+            row["feed"] for row in merchant.rows("SELECT feed FROM catalog.feed_products WHERE delisted_at IS NULL")
+        } == {"local_us"}
+
+
+def test_a_feed_that_there_is_not_cannot_even_be_asked_for(deploy: Deploy) -> None:
+    with installed(deploy(products=1)) as instance, pytest.raises(dg.DagsterInvalidConfigError, match="local_ca"):
+        run_job(instance, "manual_refresh", ops={"refresh": {"config": {"feeds": ["local_ca"]}}})
+
+
+def test_a_replay_derives_the_tables_again_without_a_call(deploy: Deploy) -> None:
+    merchant = deploy(products=60, drift=0)
+    with installed(merchant) as instance:
+        run_job(instance, feeds="cross_border")
+        before = merchant.rows("SELECT * FROM catalog.price_tiers ORDER BY sku_id, min_quantity")
+        with merchant.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE catalog.price_tiers SET price = 0.01")
+        merchant.sandbox.stop()  # there is nobody to ask
+        run = run_job(instance, "replay_from_raw", ops={"replay_answers": {"config": {"kinds": ["description"]}}})
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        assert merchant.rows("SELECT * FROM catalog.price_tiers ORDER BY sku_id, min_quantity") == before
+        assert metadata(instance, "lake/snapshot")["rows/catalog.price_tiers"] == len(before)
+
+
 def test_the_log_of_a_run_tells_how_it_goes_a_few_lines_a_stage(deploy: Deploy) -> None:
     with installed(deploy(products=60)) as instance:
         run = run_job(instance, feeds="cross_border")
