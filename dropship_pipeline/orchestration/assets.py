@@ -14,10 +14,12 @@ import dagster as dg
 
 from dropship_pipeline.orchestration.instance import POOL
 from dropship_pipeline.orchestration.partitions import FEED_PARTITIONS, ONE_RUN
+from dropship_pipeline.orchestration.pictures import every_picture
+from dropship_pipeline.orchestration.previews import preview, snapshot_links
 from dropship_pipeline.orchestration.recording import Figures, Record, record, record_finished
 from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
 from dropship_pipeline.orchestration.schema import ALIBABA, SNAPSHOT, asset_key, landed_spec, spec, table_spec
-from dropship_pipeline.orchestration.stages import check_of, fail_if_undone, stage, stage_metadata
+from dropship_pipeline.orchestration.stages import check_of, fail_if_undone, is_of_the_terminal, stage, stage_metadata
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.snapshots import Snapshot
 from dropship_pipeline.storage.syncs import feed_counts
@@ -32,6 +34,8 @@ from dropship_pipeline.sync.summary import FeedOutcome, StageOutcome, SyncSummar
 from dropship_pipeline.sync.unfinished import swept, unread, unswept
 from dropship_pipeline.tables import catalog as tables
 from dropship_pipeline.tables.model import Table
+
+_PREVIEWED = (tables.PRODUCTS, tables.PRICE_TIERS, tables.FREIGHT_QUOTES)
 
 _LISTING = asset_key(tables.FEED_PRODUCTS)
 _PRODUCTS = asset_key(tables.PRODUCTS)
@@ -233,8 +237,18 @@ def publish_step(context: dg.AssetExecutionContext, session: dg.ResourceParam[Ru
     """Write the snapshot; then, with everything done and kept, fail the run if a check says that something is left."""
     with stage(context, session) as opened:
         published = publish(opened)
-    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata=snapshot_metadata(published))
+        wrote = any(outcome.rows_written for outcome in opened.summary.stages)
+        shown = _shown(opened, published) if wrote or not is_of_the_terminal(context.run) else {}
+    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={**snapshot_metadata(published), **shown})
     fail_if_undone(context, opened)
+
+
+def _shown(session: Session, snapshot: Snapshot) -> dict[str, dg.MetadataValue]:
+    """What people look at: pictures, the first rows of some tables, where to read on. Some tenths of a second."""
+    shown = dict(every_picture(session.database, [str(destination) for destination in session.destinations]))
+    for table in _PREVIEWED:
+        shown[f"preview/{table.full_name}"] = preview(session.database, table)
+    return {**shown, **snapshot_links(snapshot, tables.PRODUCTS)}
 
 
 def snapshot_metadata(snapshot: Snapshot) -> dict[str, dg.MetadataValue | int]:
