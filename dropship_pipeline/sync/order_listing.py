@@ -37,7 +37,7 @@ def list_orders(desk: Desk, selection: ListOrders, seconds: float | None = None)
                 for outcome in outcomes:
                     _take(listing, asked[outcome.request], outcome)  # type: ignore[index]  # they are those asked for
         except OutOfTime:
-            return Listed(listing.orders, f"could not be read to its end within {seconds:g} seconds")
+            return Listed(listing.orders, f"could not be read to its end within {seconds:g} s")
     return Listed(listing.orders, listing.verdict.reason)
 
 
