@@ -280,14 +280,14 @@ ON_HOLD = View(
     "breaks a rule of ops.hold_rules. One row a reason; what is unknown breaks no rule.",
     (
         Column("product_id", _TEXT, "The product", reads=_of(_PRODUCTS, "product_id")),
-        Column("sku_id", _TEXT, "The variant; NULL: all of the product", reads=_of(_SKUS, "sku_id")),
+        Column("sku_id", _TEXT, "The variant; NULL: all of the product", reads=_of("marts.current_offers", "sku_id")),
         Column("destination_country", _TEXT, "To there; NULL: anywhere", reads=_of(_QUOTES, "destination_country")),
         Column(
             "quantity",
             _BIG,
             "In this quantity, or at the tier that begins with it; NULL: in any",
             unit="units",
-            reads=(*_of(_QUOTES, "quantity"), *_of(_PRICES, "min_quantity")),
+            reads=(*_of(_QUOTES, "quantity"), *_of("marts.price_moves", "min_quantity")),
         ),
         Column(
             "reason",
