@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,8 +22,9 @@ import pytest
 
 from dropship_pipeline.storage import snapshots
 from dropship_pipeline.storage.database import Database, DatabaseDown, DatabaseProblem
-from dropship_pipeline.storage.lake import Lake, LakeProblem
+from dropship_pipeline.storage.lake import Draft, Lake, LakeProblem
 from dropship_pipeline.storage.snapshots import latest_snapshot, publish
+from dropship_pipeline.storage.verification import Mismatch
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.catalog import PRICE_TIERS, PRODUCTS
 from dropship_pipeline.tables.model import Table
@@ -122,6 +126,111 @@ def test_plain_tools_follow_the_pointer(database: Database, lake: Lake) -> None:
     assert str(Path(lake.location) / said["path"]) == snapshot.path == latest_snapshot(lake)
     assert said["row_counts"] == snapshot.row_counts
     assert datetime.fromisoformat(said["taken_at"]).tzinfo is not None
+
+
+class _Spoilt(Draft):
+    """A folder in which something happens to one file between its writing and its reading back."""
+
+    spoil: Callable[[Path], None]
+
+    @contextmanager
+    def open_input(self, path: str) -> Iterator[pa.NativeFile]:
+        if path.endswith("price_tiers.parquet"):
+            self.spoil(Path(self._folder, path))
+        with super().open_input(path) as source:
+            yield source
+
+
+class SpoilingLake(Lake):
+    """A lake whose disk does that to the file of the price tiers."""
+
+    def __init__(self, url: str, spoil: Callable[[Path], None]) -> None:
+        super().__init__(url)
+        self.spoil = spoil
+
+    @contextmanager
+    def new_folder(self, path: str) -> Iterator[Draft]:
+        with super().new_folder(path) as draft:
+            spoilt = _Spoilt(self, draft._fs, draft._folder)
+            spoilt.spoil = self.spoil
+            yield spoilt
+
+
+def _flip_a_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 1
+    file.write_bytes(content)
+
+
+def _cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def _rewritten(change: Callable[[pd.DataFrame], pd.DataFrame | None]) -> Callable[[Path], None]:
+    def rewrite(file: Path) -> None:
+        rows = pq.read_table(file)
+        frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
+        changed = change(frame)
+        frame = frame if changed is None else changed
+        pq.write_table(pa.Table.from_pandas(frame, rows.schema, preserve_index=False), file)
+
+    return rewrite
+
+
+def _set(column: str, value: object) -> Callable[[pd.DataFrame], None]:
+    def change(frame: pd.DataFrame) -> None:
+        frame.loc[frame[column].first_valid_index(), column] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (_flip_a_bit, "it cannot be read back (could not verify page integrity"),
+        (_cut_short, "it cannot be read back ("),
+        (_rewritten(lambda frame: frame.iloc[1:]), "rows is 100 in Postgres and 99 in Parquet"),
+        (_rewritten(lambda frame: pd.concat([frame, frame.iloc[:1]])), "rows is 100 in Postgres and 101 in Parquet"),
+        (_rewritten(_set("price", Decimal("0.0001"))), "price: sum is "),
+        (_rewritten(_set("max_quantity", None)), "max_quantity: values is 67 in Postgres and 66 in Parquet"),
+        (_rewritten(_set("currency", "USDollar")), "currency: bytes is "),
+        (_rewritten(lambda frame: frame.drop(columns="currency").assign(currency="x")), "currency: "),
+    ],
+)
+def test_a_file_that_is_not_what_was_written_never_becomes_the_newest(
+    database: Database, lake: Lake, spoil: Callable[[Path], None], says: str
+) -> None:
+    fill(database, PRICE_TIERS, 100)
+    before = publish(database, lake, "before", keep=7).path
+    line = re.escape(f"catalog.price_tiers does not hold what the table holds: {says}")
+    with pytest.raises(Mismatch, match=line) as told:
+        publish(database, SpoilingLake(lake.location, spoil), "run", keep=7)
+    assert told.value.table == "catalog.price_tiers"
+    assert "newest snapshot is left as it was" in told.value.remedy
+    assert latest_snapshot(lake) == before
+    assert len(names(lake)) == 1
+    assert hidden(lake) == []
+    assert recorded(database) == names(lake)
+    assert publish(database, lake, "after", keep=7).path == latest_snapshot(lake)
+
+
+def test_what_was_verified_is_told_table_by_table(database: Database, lake: Lake) -> None:
+    fill(database, PRICE_TIERS, 100)
+    verified = publish(database, lake, "run", keep=7).verified
+    assert [table.table for table in verified] == [table.full_name for table in PUBLISHED]
+    [tiers] = [table for table in verified if table.table == "catalog.price_tiers"]
+    assert tiers.rows == 100
+    assert tiers.measures == 1 + 6 + 3  # rows, a sum or bytes a column, and the values of each that may be NULL
+
+
+def test_numbers_too_large_to_be_added_up_are_verified_all_the_same(database: Database, lake: Lake) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO catalog.inventory_levels "
+            "SELECT n, 'CN', n, CASE WHEN n < 50 THEN -9223372036854775808 ELSE 9223372036854775807 END, NULL, now() "
+            "FROM generate_series(1, 200) n"
+        )
+    assert publish(database, lake, "run", keep=7).row_counts["catalog.inventory_levels"] == 200
 
 
 def test_nothing_was_published_to_an_empty_lake(lake: Lake) -> None:
