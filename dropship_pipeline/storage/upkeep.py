@@ -49,10 +49,7 @@ _CHANGED = text("""
     WHERE schemaname = ANY (:schemas) AND (n_dead_tup > 0 OR n_mod_since_analyze > 0)
     ORDER BY 1
 """)
-_SIZE = text("""
-    SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::bigint FROM pg_stat_user_tables
-    WHERE schemaname = ANY (:schemas)
-""")
+_SIZE = text("SELECT pg_database_size(current_database())")  # unlike the size of a table, waits for no lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +90,9 @@ def delete(database: Database, statement: str, parameters: Mapping[str, Any]) ->
 
 def changed_tables(database: Database) -> list[str]:
     """The tables of ours and of Dagster's that were changed since they were last vacuumed and analysed."""
+    schemas = [*(name for name, _ in SCHEMAS), DAGSTER]
     with database.begin() as connection:
-        return list(connection.execute(_CHANGED, {"schemas": _schemas()}).scalars())
+        return list(connection.execute(_CHANGED, {"schemas": schemas}).scalars())
 
 
 def vacuum(database: Database) -> Freed:
@@ -105,12 +103,8 @@ def vacuum(database: Database) -> Freed:
     """
     tables = changed_tables(database)
     with database.autocommit() as connection:
-        before = connection.execute(_SIZE, {"schemas": _schemas()}).scalar_one()
+        before = connection.execute(_SIZE).scalar_one()
         for table in tables:
             connection.exec_driver_sql(f"VACUUM (ANALYZE, SKIP_LOCKED) {table}")
-        after = connection.execute(_SIZE, {"schemas": _schemas()}).scalar_one()
+        after = connection.execute(_SIZE).scalar_one()
     return Freed(len(tables), max(0, before - after))
-
-
-def _schemas() -> list[str]:
-    return [*(name for name, _ in SCHEMAS), DAGSTER]
