@@ -71,6 +71,7 @@ class Settings(BaseModel):
     refresh_max_age: str = Field("6h", alias="DROPSHIP_REFRESH_MAX_AGE")
     orders_cron: str = Field("30 2 * * *", alias="DROPSHIP_ORDERS_CRON")
     orders_since: date = Field(date(2025, 1, 1), alias="DROPSHIP_ORDERS_SINCE")
+    audit_cron: str = Field("0 7 * * *", alias="DROPSHIP_AUDIT_CRON")
     tokens_cron: str = Field("10 */6 * * *", alias="DROPSHIP_TOKENS_CRON")
     maintenance_cron: str = Field("0 5 * * 0", alias="DROPSHIP_MAINTENANCE_CRON")
     max_rejected_share: float = Field(0.05, ge=0, le=1, allow_inf_nan=False, alias="DROPSHIP_MAX_REJECTED_SHARE")

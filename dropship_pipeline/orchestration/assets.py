@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from dropship_pipeline.orchestration.checks import PARQUET_EQUALS_POSTGRES, equality
 from dropship_pipeline.orchestration.instance import POOL
 from dropship_pipeline.orchestration.partitions import FEED_PARTITIONS, ONE_RUN
 from dropship_pipeline.orchestration.pictures import every_picture
@@ -23,6 +24,7 @@ from dropship_pipeline.orchestration.stages import check_of, fail_if_undone, is_
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.snapshots import Snapshot
 from dropship_pipeline.storage.syncs import feed_counts
+from dropship_pipeline.storage.verification import Mismatch
 from dropship_pipeline.sync.describe import describe
 from dropship_pipeline.sync.discover import discover
 from dropship_pipeline.sync.publish import publish
@@ -232,14 +234,20 @@ def _by_feed(session: Session, feeds: Sequence[str]) -> dict[str, Figures]:
             kinds={"parquet"},
         )
     ],
+    check_specs=[PARQUET_EQUALS_POSTGRES],
 )
 def publish_step(context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession]) -> Iterator[Any]:
     """Write the snapshot; then, with everything done and kept, fail the run if a check says that something is left."""
     with stage(context, session) as opened:
-        published = publish(opened)
+        try:
+            published = publish(opened)
+        except Mismatch as mismatch:
+            yield equality(mismatch)
+            raise
         wrote = any(outcome.rows_written for outcome in opened.summary.stages)
         shown = _shown(opened, published) if wrote or not is_of_the_terminal(context.run) else {}
     yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={**snapshot_metadata(published), **shown})
+    yield equality(published)
     fail_if_undone(context, opened)
 
 

@@ -21,7 +21,6 @@ from dropship_pipeline.storage.verification import Mismatch
 from dropship_pipeline.sync.audit import Stage, audit, audit_snapshot, checks_of
 from dropship_pipeline.sync.findings import SNAPSHOT_CHECK, Check, Finding
 from dropship_pipeline.sync.session import Session, Store
-from dropship_pipeline.tables.catalog import FEED_PRODUCTS
 from dropship_pipeline.tables.registry import TABLES
 
 _NAMED = 3  # assets in a line; all of them are in the sample
@@ -29,7 +28,7 @@ _FAILED_REMEDY = "Materialise these partitions: on the asset's page, Materialize
 
 FAILED_PARTITIONS = dg.AssetCheckSpec(
     "no_failed_partitions",
-    asset=asset_key(FEED_PRODUCTS),
+    asset=SNAPSHOT,
     description="No partition of any asset is left failed.",
 )
 

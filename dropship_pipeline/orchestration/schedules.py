@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition  # no public name
 
-from dropship_pipeline.orchestration.jobs import REFRESH, SYNC, catalogue_sync, price_and_stock_refresh
+from dropship_pipeline.orchestration.jobs import REFRESH, SYNC, catalogue_sync, daily_audit, price_and_stock_refresh
 from dropship_pipeline.orchestration.orders import lately, orders_reconciliation
 from dropship_pipeline.orchestration.partitions import ALL_FEEDS, range_tags
 from dropship_pipeline.orchestration.stages import TRIGGER
@@ -62,6 +62,14 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             settings.orders_cron,
             lambda _: dg.RunRequest(tags={**SCHEDULED, **lately()}),
             "The orders of the last seven days, compared with the list.",
+        ),
+        schedule(
+            settings,
+            daily_audit,
+            "DROPSHIP_AUDIT_CRON",
+            settings.audit_cron,
+            lambda _: dg.RunRequest(tags=SCHEDULED),
+            "Whether a partition of any asset is left failed.",
         ),
         schedule(
             settings,

@@ -6,6 +6,7 @@ from dropship_pipeline.orchestration.abandoned import watched
 from dropship_pipeline.orchestration.alerts import alert_sensor
 from dropship_pipeline.orchestration.assets import ASSETS
 from dropship_pipeline.orchestration.by_hand import BY_HAND
+from dropship_pipeline.orchestration.checks import BLOCKING_CHECKS, NO_FAILED_PARTITIONS, WARNING_CHECKS
 from dropship_pipeline.orchestration.jobs import JOBS
 from dropship_pipeline.orchestration.orders import (
     order_status_sensor,
@@ -33,6 +34,7 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
     settings = load_settings()
     return dg.Definitions(
         assets=[*ASSETS, reconcile_orders],
+        asset_checks=[*BLOCKING_CHECKS, *WARNING_CHECKS, NO_FAILED_PARTITIONS],
         jobs=[*JOBS, *BY_HAND, orders_reconciliation, orders_refresh, MAINTENANCE_JOB, TOKEN_REFRESH_JOB],
         schedules=schedules(settings),
         sensors=[order_status_sensor(settings), alert_sensor(settings)],

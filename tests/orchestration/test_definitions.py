@@ -70,7 +70,7 @@ def test_the_tables_are_partitioned_by_feed_in_the_order_of_the_feeds(defs: dg.D
 
 def test_each_stage_has_a_check_that_tells_what_it_left_undone(defs: dg.Definitions) -> None:
     checks = {key.to_user_string() for key in defs.resolve_asset_graph().asset_check_keys}
-    assert checks == {
+    assert checks >= {
         "catalog/feed_products:sweeps_complete",
         "catalog/products:all_described",
         "catalog/inventory_levels:all_stock_read",
