@@ -23,7 +23,6 @@ from dropship_pipeline.sync.findings import SNAPSHOT_CHECK, Check, Finding
 from dropship_pipeline.sync.session import Session, Store
 from dropship_pipeline.tables.registry import TABLES
 
-_NAMED = 3  # assets in a line; all of them are in the sample
 _FAILED_REMEDY = "Materialise these partitions: on the asset's page, Materialize, then the partitions that are failed"
 
 FAILED_PARTITIONS = dg.AssetCheckSpec(
@@ -157,12 +156,17 @@ WARNING_CHECKS = [
 
 @dg.multi_asset_check(name="look_for_failed_partitions", specs=[FAILED_PARTITIONS])
 def NO_FAILED_PARTITIONS(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:  # noqa: N802  a definition
-    """Name the partitions, of all assets, whose last materialisation failed."""
+    """Name the partitions whose last materialisation failed, of all assets, those first that others are made from."""
     failed = _failed_partitions(context)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for asset, partitions in failed.items():
+        alike.setdefault(tuple(partitions), []).append(asset)
+    named = [
+        f"{', '.join(partitions)} of {assets[0]}" + (f" and {len(assets) - 1} assets more" if assets[1:] else "")
+        for partitions, assets in alike.items()
+    ]
     count = sum(len(partitions) for partitions in failed.values())
-    named = [f"{asset} ({', '.join(partitions)})" for asset, partitions in failed.items()]
-    more = f" and {len(named) - _NAMED} more assets" if len(named) > _NAMED else ""
-    said = f"{count} partitions are left failed: {'; '.join(named[:_NAMED])}{more}"
+    said = f"{count} partitions are left failed: {'; '.join(named)}"
     sample = [dg.TableRecord({"asset": asset, "partitions": ", ".join(keys)}) for asset, keys in failed.items()]
     return dg.AssetCheckResult(
         passed=not failed,
@@ -180,9 +184,9 @@ def _failed_partitions(context: dg.AssetCheckExecutionContext) -> dict[str, list
     if isinstance(graph, JobScopedAssetGraph):  # all assets there are, not those of the job alone
         graph = graph.source_asset_graph
     found: dict[str, list[str]] = {}
-    for key in sorted(graph.materializable_asset_keys):
+    for key in graph.toposorted_asset_keys:
         partitions = graph.get(key).partitions_def
-        if partitions is None:
+        if partitions is None or not graph.get(key).is_materializable:
             continue
         statuses = context.instance.get_status_by_partition(key, partitions.get_partition_keys(), partitions) or {}
         failed = [partition for partition, status in statuses.items() if status is AssetPartitionStatus.FAILED]
