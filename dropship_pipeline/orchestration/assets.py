@@ -78,7 +78,7 @@ class _Stage:
 
     def specs(self) -> Iterator[dg.AssetSpec]:
         """The answers, then the tables that are made from them."""
-        yield landed_spec(self.kind, self.landed, self.reads)
+        yield landed_spec(self.kind, self.landed, self.reads, self.group)
         for table, sources in self.tables.items():
             deps = [asset_key(source) for source in sources] or [self.landed_key]
             yield table_spec(table, deps, self.group)
@@ -132,7 +132,7 @@ FAN_OUT = (_DESCRIBE, _TAKE_STOCK, _QUOTE)
 @dg.multi_asset(
     name="discover",
     specs=[
-        landed_spec("listing", "The pages of each feed, as the API gave them.", [ALIBABA]),
+        landed_spec("listing", "The pages of each feed, as the API gave them.", [ALIBABA], "discovery"),
         table_spec(tables.FEED_PRODUCTS, [dg.AssetKey(["raw", "listing"])], "discovery"),
         table_spec(tables.LISTING_CHANGES, [_LISTING], "discovery"),
     ],
@@ -246,7 +246,7 @@ def publish_step(context: dg.AssetExecutionContext, session: dg.ResourceParam[Ru
             raise
         wrote = any(outcome.rows_written for outcome in opened.summary.stages)
         shown = _shown(opened, published) if wrote or not is_of_the_terminal(context.run) else {}
-    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={**snapshot_metadata(published), **shown})
+    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={**shown, **snapshot_metadata(published)})
     yield equality(published)
     fail_if_undone(context, opened)
 
@@ -282,7 +282,7 @@ def _sweep_metadata(outcome: FeedOutcome) -> dict[str, str | int]:
 describe_step, stock_step, quote_step = (_fan_out_step(of) for of in FAN_OUT)
 API = dg.AssetSpec(
     ALIBABA,
-    group_name="raw",
+    group_name="alibaba",
     kinds={"api"},
     description="The Alibaba.com Open Platform: what is listed there, and what it says of each product.",
 )

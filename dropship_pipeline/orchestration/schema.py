@@ -83,9 +83,9 @@ def table_spec(table: Table, deps: Sequence[dg.AssetKey], group: str) -> dg.Asse
     return spec(asset_key(table), deps, group, table.comment, kinds={"postgres"}, metadata=metadata)
 
 
-def landed_spec(kind: str, description: str, deps: Sequence[dg.AssetKey]) -> dg.AssetSpec:
+def landed_spec(kind: str, description: str, deps: Sequence[dg.AssetKey], group: str) -> dg.AssetSpec:
     """The asset that is the answers of a kind as they came, in the lake: key `raw/kind`."""
-    return spec(dg.AssetKey(["raw", kind]), deps, "raw", description, kinds={"parquet"})
+    return spec(dg.AssetKey(["raw", kind]), deps, group, description, kinds={"parquet"})
 
 
 def asset_key(table: Table) -> dg.AssetKey:
