@@ -17,8 +17,9 @@ from dropship_pipeline.settings import Settings
 WIDTH = 10
 _COLOURS = ("36", "33", "35", "34", "32", "96", "93", "95")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# how Dagster begins a line
+# how Dagster begins a line, and then one of a run
 _OPENING = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} - [\w.]+ - (\w+) - ")
+_RUN = re.compile(r"^[\w:]+ - ([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12} - ")
 
 
 class Output:
@@ -78,7 +79,7 @@ def tidy(line: str) -> str:
     if opening is None:
         return bare
     level = opening.group(1)
-    rest = bare[opening.end() :]
+    rest = _RUN.sub(r"run \1: ", bare[opening.end() :])
     return rest if level == "INFO" else f"{level} {rest}"
 
 

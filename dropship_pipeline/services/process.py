@@ -78,7 +78,8 @@ class Process:
             while line := pipe.readline(_LONGEST_LINE):
                 told = tidy(line.decode(errors="replace"))
                 self.lines.append(told)
-                if told:
+                routine = self.service.routine
+                if told and not (routine is not None and routine.match(told)):
                     self._said(self.service.name, told)
 
     def _wait(self) -> None:

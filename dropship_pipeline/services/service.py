@@ -1,5 +1,6 @@
 """What a service is: how it is started, when it is ready, how it is ended. Nothing here starts anything."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from signal import Signals
@@ -42,5 +43,7 @@ class Service:
     """Seconds after which its process group is killed."""
     ends_within_in_a_hurry: float = 0.0
     """The same after a second Ctrl-C."""
+    routine: re.Pattern[str] | None = None
+    """How lines begin that it says all day long, and that nobody needs to read."""
     said_when_started_again: str = ""
     """What a person should know then."""

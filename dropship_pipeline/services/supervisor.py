@@ -174,7 +174,7 @@ class Supervisor:
             if time.monotonic() - began > service.ready_within:
                 said = process.lines[-1] if process.lines else "it said nothing"
                 raise Problem(
-                    f"{_capital(service.title)} was not ready within {service.ready_within:.0f} seconds: {said}", _SEE
+                    f"{_capital(service.title)} was not ready within {service.ready_within:g} seconds: {said}", _SEE
                 )
         self._say(f"{_capital(service.title)} is ready after {time.time() - process.started_at:.1f} s")
 

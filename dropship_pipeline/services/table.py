@@ -1,5 +1,6 @@
 """The table of services: what `dropship up` runs, in the order in which it is started. Nothing is started here."""
 
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,10 @@ from dropship_pipeline.sync.place import SIMULATED_PRODUCTS
 
 POSTGRES = "postgres"
 _HOURS_A_DAY = 24
+_ROUTINE = re.compile(
+    "Checking |Collected |Instance is configured |Priority sorting |Sensor .* skipped|Schedule .* skipped"
+    "|WARNING No cursor for event type"
+)
 _PYTHON = (sys.executable, "-m")
 
 
@@ -106,6 +111,7 @@ def _webserver(place: UpPlace, host: str, port: int, address: str) -> Service:
         ),
         is_ready=lambda _: probes.shows_the_code(address),
         ready_within=120.0,
+        ends_within=10.0,
     )
 
 
@@ -117,6 +123,7 @@ def _daemon(place: UpPlace, address: str) -> Service:
         is_ready=lambda process: probes.has_heartbeats(process, address),
         ready_within=120.0,
         ends_within=10.0,
+        routine=_ROUTINE,
     )
 
 

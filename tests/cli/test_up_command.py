@@ -162,6 +162,8 @@ def test_any_process_may_be_killed_and_after_ctrl_c_nothing_is_left(
     assert came_back is not None
     assert came_back.base_url == announced.base_url  # whoever knew it goes on
 
+    slow = f"{came_back.base_url.removesuffix('/rest')}/_sandbox/faults"
+    urllib.request.urlopen(urllib.request.Request(slow, b'{"fault": "slow:seconds=1"}'), timeout=5).close()
     run = up.launch("catalogue_sync", **{"dagster/partition": "local_us"})
     up.wait_until(lambda: up.ask(STATUS, id=run)["runOrError"]["status"] == "STARTED")
     up.process.send_signal(signal.SIGINT)

@@ -23,7 +23,7 @@ def main(folder: str, told: str) -> int:
             title=f"the {name}",
             command=lambda program=program: (sys.executable, "-u", "-c", program.replace("{folder}", folder)),
             is_ready=lambda process: "ready" in process.lines,
-            ready_within=3.0,
+            ready_within=1.5,
             ends_within=seconds,
         )
         for name, program, seconds in json.loads(told)
