@@ -196,7 +196,8 @@ def test_every_rule_that_applies_is_looked_at(books: Books):
     books.ask("DELETE FROM ops.hold_rules RETURNING rule")
     books.write(
         "ops.hold_rules",
-        "rule, category_id, product_id, destination_country, minimum_stock, maximum_days, maximum_landed_cost, currency",
+        "rule, category_id, product_id, destination_country, minimum_stock, maximum_days, maximum_landed_cost, "
+        "currency",
         [
             ("cheap and quick", "c1", None, None, None, 20, "7", "USD"),
             ("two of each", None, "P03", None, 2, None, None, None),
