@@ -6,8 +6,8 @@ Makes, in a folder of its own (or in `--home`, where it is kept), a catalogue as
 product, twelve price tiers, six stock levels, two carriers; two months in which 2 % of the products change their prices
 and 10 % of the stock levels move a day; 20,000 orders. Prints a line of JSON for each mart: rows, seconds for the whole
 of it (the median of three; on the server, with every column computed), the CPU seconds that one server process needs
-for that, milliseconds for one product, planning included. `--plans` keeps the plans. On a busy machine the CPU seconds are
-what to look at: the last line says how busy it was.
+for that, and milliseconds for one product; planning is in them. `--plans` keeps the plans. On a busy machine the CPU
+seconds are what to look at: the last line says how busy it was.
 """
 
 import argparse

@@ -12,6 +12,8 @@ from dropship_pipeline.tables.arrow import ARROW_TYPES
 from dropship_pipeline.tables.model import Column, Table, Type, View
 from dropship_pipeline.tables.registry import ALL_TABLES, SCHEMAS, VIEWS
 
+_ALL: tuple[Table | View, ...] = (*ALL_TABLES, *VIEWS)
+
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
 _OPENING = """\
@@ -39,16 +41,13 @@ def dictionary() -> str:
 
 
 def _types() -> str:
-    used = {column.type for one in (*ALL_TABLES, *VIEWS) for column in one.columns}
+    used = {column.type for one in _ALL for column in one.columns}
     rows = [f"| `{kind.value}` | `{ARROW_TYPES[kind]}` |" for kind in Type if kind in used]
     return _grid(("Postgres", "Arrow and Parquet"), rows)
 
 
 def _contents() -> str:
-    rows = [
-        f"| [`{one.full_name}`](#{one.full_name.replace('.', '')}) | {_cell(one.comment)} |"
-        for one in (*ALL_TABLES, *VIEWS)
-    ]
+    rows = [f"| [`{one.full_name}`](#{one.full_name.replace('.', '')}) | {_cell(one.comment)} |" for one in _ALL]
     return _grid(("Table", "What it holds"), rows)
 
 
