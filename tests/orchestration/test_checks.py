@@ -80,7 +80,8 @@ def test_a_sound_catalogue_is_published_a_faulty_one_is_not_and_a_warning_stops_
         where = f"WHERE sku_id = '{fault['sku_id']}' AND min_quantity = {fault['min_quantity']}"
         with merchant.database.begin() as connection:
             connection.exec_driver_sql(f"UPDATE catalog.price_tiers SET price = -1 {where}")
-        stopped = run_job(instance, feeds=FEEDS)
+        said = merchant.dropship("sync", "--feed", FEEDS[0], check=False)
+        [stopped] = instance.get_runs(limit=1)
         assert stopped.status is dg.DagsterRunStatus.FAILURE
         [(step, line)] = failures(instance, stopped).items()
         assert step == "audit_products"
@@ -89,6 +90,8 @@ def test_a_sound_catalogue_is_published_a_faulty_one_is_not_and_a_warning_stops_
             f"Nothing is published: 1 of {tiers:,} rows of catalog.price_tiers have a price of nothing or less"
         )
         assert "dropship sync --product ID" in line
+        assert said.returncode == 1
+        assert line.rstrip(".") in " ".join(said.stderr.split())
         assert not {"quote", "publish"} & set(succeeded(instance, stopped))
         assert SNAPSHOT.to_user_string() not in materialised(instance, stopped)
         assert newest(merchant) == before
