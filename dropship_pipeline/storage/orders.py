@@ -22,6 +22,7 @@ from dropship_pipeline.storage.locks import PATIENCE, Lock, take
 from dropship_pipeline.storage.merge_sql import WRITE_REJECTS
 from dropship_pipeline.storage.staging import Stage, staged
 from dropship_pipeline.storage.transactions import Transactions
+from dropship_pipeline.tables.model import Table
 from dropship_pipeline.tables.ops import ORDER_FETCHES, REJECTED_RECORDS
 from dropship_pipeline.tables.orders import ORDERS
 
@@ -115,11 +116,11 @@ class OrderStore:
 
     def merge(self, tables: Mapping[str, pa.Table]) -> OrderCounts:
         """Make orders, and all that hangs on them, what their readings say; the tables of `orders.rows.OrderBatch`."""
-        return self._run(partial(_merge, tables))
+        return self._run(_prepare_merge, partial(_merge, tables))
 
     def note_listed(self, sightings: pa.Table) -> int:
         """Note what the list says (`orders.rows.sighting_rows`); of how many orders that is news: they are due."""
-        return self._run(partial(_note_listed, sightings))
+        return self._run(_prepare_sightings, partial(_note_listed, sightings))
 
     def compare(self, sightings: pa.Table) -> Comparison:
         """Like `note_listed`, and which of these orders the tables lack, or have otherwise."""
@@ -129,7 +130,7 @@ class OrderStore:
             found = stage.run(order_sql.COMPARE)
             return Comparison([i for i, missing in found if missing], [i for i, missing in found if not missing])
 
-        return self._run(work)
+        return self._run(_prepare_sightings, work)
 
     def now(self) -> datetime:
         """The time (UTC) by the clock of the ledger."""
@@ -169,16 +170,25 @@ class OrderStore:
         with self._database.begin() as connection:
             connection.execute(_RECORD_DAY, {"account": account, "day": day, **counts})
 
-    def _run(self, work: Callable[[Stage], T]) -> T:
+    def _run(self, prepare: Callable[[Stage], None], work: Callable[[Stage], T]) -> T:
         with in_our_words(self._database.address):
-            return self._transactions.run(_prepare, work)
+            return self._transactions.run(prepare, work)
 
 
-def _prepare(stage: Stage) -> None:
+def _prepare_merge(stage: Stage) -> None:
     for table in (ORDERS, *order_sql.CHILDREN, ORDER_FETCHES, REJECTED_RECORDS):
-        stage.make_staged(table)
+        _make(stage, table)
     stage.make("fresh", order_sql.FRESH)
     stage.make("changed", order_sql.CHANGED)
+
+
+def _prepare_sightings(stage: Stage) -> None:
+    _make(stage, ORDER_FETCHES)
+
+
+def _make(stage: Stage, table: Table) -> None:
+    """`Stage.make_staged` for texts that are short: it spends a statement a column on long ones."""
+    stage.make(staged(table), ", ".join(f"{column.name} {column.type.value}" for column in table.columns))
 
 
 def _merge(tables: Mapping[str, pa.Table], stage: Stage) -> OrderCounts:

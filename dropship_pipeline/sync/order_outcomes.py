@@ -71,7 +71,7 @@ class OrdersOutcome:
             rejected=self.rejected + other.rejected,
             undone=self.undone + other.undone,
             undone_reason=other.undone_reason or self.undone_reason,
-            unknown_statuses=Counter(self.unknown_statuses) + Counter(other.unknown_statuses),
+            unknown_statuses=dict(Counter(self.unknown_statuses) + Counter(other.unknown_statuses)),
             days=self.days + other.days,
             listing_reason=other.listing_reason or self.listing_reason,
             calls=self.calls + other.calls,

@@ -5,7 +5,6 @@ that could not be read stays as it was, and due.
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -92,7 +91,7 @@ def _settle(desk: Desk, store: OrderStore, told: Sequence[_Told]) -> OrdersOutco
         rejected=batch.rejected,
         undone=len(failures),
         undone_reason=failures[-1].what if failures else "",
-        unknown_statuses=Counter(batch.unknown_statuses),
+        unknown_statuses=batch.unknown_statuses,
     )
 
 

@@ -7,7 +7,7 @@ a person. Each may be repeated, killed, and run beside the others. Days are days
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from dropship_pipeline.alibaba.order_requests import ListOrders
@@ -27,6 +27,8 @@ MOST_AT_ONCE = 1_000
 AGAIN_AFTER = timedelta(minutes=10)
 """What was handed out and is still due is handed out again after so long: its run failed, or could not read it."""
 
+_FIRST_YEAR, _LAST_YEAR = 2000, 2099
+
 
 @dataclass(frozen=True, slots=True)
 class OrdersRequest:
@@ -39,6 +41,9 @@ class OrdersRequest:
     def __post_init__(self) -> None:
         if self.since <= timedelta(0):
             raise Problem(f"Orders since {self.since} ago are none", "Give an age such as 7d, 24h or 90m")
+        for day in self.days:
+            if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+                raise Problem(f"No order was placed on {day}", "Give a day of this century, such as 2026-01-20")
         for trade_id in self.trade_ids:
             if not trade_id.isascii() or not trade_id.isalnum():
                 raise Problem(f"{trade_id!r} is no order ID", "Give the number that Alibaba.com shows for the order")
@@ -78,12 +83,11 @@ def refresh_orders(desk: Desk, trade_ids: Sequence[str]) -> OrdersOutcome:
 
 
 def reconcile_days(desk: Desk, days: Sequence[date]) -> OrdersOutcome:
-    """Compare the orders placed on these days (UTC) with the list, and read what is missing or differs; see
-    `reconcile_day`. What a day came to is noted as it ends.
-    """
+    """`reconcile_day` for each of these days; what a day came to is noted as it ends."""
     total = OrdersOutcome()
-    for day in days:
-        total += reconcile_day(desk, day)
+    with OrderStore(desk.database) as store:
+        for day in days:
+            total += _reconcile(desk, store, day)
     return total
 
 
@@ -91,33 +95,26 @@ def reconcile_day(desk: Desk, day: date) -> OrdersOutcome:
     """Compare the orders placed on this day (UTC) with the list, and read what is missing or differs.
 
     What the tables have and the list does not show is read as well, unless it had ended: it is never taken for gone.
+    Raises what makes every call fail, and `DatabaseProblem`.
     """
+    return reconcile_days(desk, [day])
+
+
+def _reconcile(desk: Desk, store: OrderStore, day: date) -> OrdersOutcome:
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     next_midnight = midnight + timedelta(days=1)
     account, calls_before, began = desk.place.account, desk.calls(), time.monotonic()
-    selection = ListOrders(created_from=midnight, created_to=next_midnight - timedelta(milliseconds=1))
-    with OrderStore(desk.database) as store:
-        listed = list_orders(desk, selection)
-        known = store.of_day(account, midnight, next_midnight)
-        compared = store.compare(sighting_rows(account, listed.orders))
-        unlisted = known.keys() - {order.trade_id for order in listed.orders}
-        asked = [*compared.missing, *compared.differing, *(i for i in sorted(unlisted) if known[i] not in FINAL)]
-        outcome = read_orders(desk, store, asked)
-        reason = listed.reason and f"the order list {listed.reason}"
-        if outcome.undone:
-            reason = reason or f"{outcome.undone:,} orders could not be read: {outcome.undone_reason}"
-        done = DayOutcome(
-            day, len(listed.orders), len(compared.missing), len(compared.differing), len(unlisted), reason
-        )
-        store.record_day(
-            account,
-            day.isoformat(),
-            listed=done.listed,
-            missing=done.missing,
-            differing=done.differing,
-            unlisted=done.unlisted,
-            reason=done.reason or None,
-        )
+    listed = list_orders(desk, ListOrders(created_from=midnight, created_to=next_midnight - timedelta(milliseconds=1)))
+    known = store.of_day(account, midnight, next_midnight)
+    compared = store.compare(sighting_rows(account, listed.orders))
+    unlisted = known.keys() - {order.trade_id for order in listed.orders}
+    asked = [*compared.missing, *compared.differing, *(i for i in sorted(unlisted) if known[i] not in FINAL)]
+    outcome = read_orders(desk, store, asked)
+    reason = listed.reason and f"the order list {listed.reason}"
+    if outcome.undone:
+        reason = reason or f"{outcome.undone:,} orders could not be read: {outcome.undone_reason}"
+    done = DayOutcome(day, len(listed.orders), len(compared.missing), len(compared.differing), len(unlisted), reason)
+    store.record_day(account, **{**asdict(done), "day": day.isoformat(), "reason": reason or None})
     return replace(outcome, days=(done,), calls=desk.calls() - calls_before, seconds=time.monotonic() - began)
 
 
