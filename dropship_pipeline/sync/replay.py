@@ -88,7 +88,8 @@ def replay(
         recorded = (orphans[path],) if path in orphans and not feeds else ()
         _replay_file(store, path, recorded, feeds, done[_kind_of(path)])
         store.progress.advance(1)
-    summary.kinds[0].rows_written += mend_market(store.database, feeds)
+    if _DECIDE_WHAT_IS_ON_OFFER & done.keys():
+        summary.kinds[0].rows_written += mend_market(store.database, feeds)
     forget_settled_rejects(store.database)
     store.progress.finish()
     summary.seconds = time.monotonic() - began
@@ -160,6 +161,8 @@ _SETTLERS: Mapping[str, Callable[[Store, _File, Sequence[str], KindReplayed], No
         FREIGHT: _replay_quotes,
     }
 )
+_DECIDE_WHAT_IS_ON_OFFER = {LISTING, DESCRIPTION.name}
+
 KINDS = (LISTING, *_SETTLERS)
 """The kinds of answers that are landed and can be replayed: a new one gets a row in the table above."""
 
