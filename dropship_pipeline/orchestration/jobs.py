@@ -6,6 +6,7 @@ import dagster as dg
 
 from dropship_pipeline.orchestration.assets import STEPS, describe_step, publish_step, stock_step
 from dropship_pipeline.orchestration.checks import NO_FAILED_PARTITIONS
+from dropship_pipeline.orchestration.marts import marts_step
 
 SYNC, REFRESH, AUDIT = "catalogue_sync", "price_and_stock_refresh", "daily_audit"
 
@@ -16,7 +17,7 @@ _AT_THE_END_OF_THE_DAY = dg.AssetSelection.checks(NO_FAILED_PARTITIONS)
 
 catalogue_sync = dg.define_asset_job(
     SYNC,
-    selection=dg.AssetSelection.assets(*STEPS) - _AT_THE_END_OF_THE_DAY,
+    selection=dg.AssetSelection.assets(*STEPS, marts_step) - _AT_THE_END_OF_THE_DAY,
     tags=CATALOGUE,
     description="Discover, describe, take stock, quote, check, publish: what is new or due, feed by feed.",
 )

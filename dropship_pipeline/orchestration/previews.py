@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.snapshots import Snapshot
-from dropship_pipeline.tables.model import Column, Table, Type
+from dropship_pipeline.tables.model import Column, Table, Type, View
 
 _SHOWN = 40
 _NUMBERS = (int, float, Decimal)
@@ -21,12 +21,12 @@ _NOT_SHOWN = frozenset({Type.JSON, Type.BYTES})
 _LOOKALIKES = {ord("|"): "¦", ord("`"): "ˋ"}
 
 
-def preview(database: Database, table: Table, rows: int = 8) -> dg.MetadataValue:
+def preview(database: Database, table: Table | View, rows: int = 8) -> dg.MetadataValue:
     """The first rows by the key, or the newest where the table knows what is new, in the columns that say something.
 
-    Only of published tables: those hold no personal data. Raises ValueError for another one.
+    Only of published tables and of views: those hold no personal data. Raises ValueError for another one.
     """
-    if not table.published:
+    if isinstance(table, Table) and not table.published:
         raise ValueError(f"{table.full_name} is not published: its rows are not for everybody")
     columns = [column.name for column in table.columns if _is_shown(column, table)]
     newest = [f"{name} DESC" for name in ("observed_at", "changed_at") if name in table.column_names]
@@ -60,16 +60,17 @@ def snapshot_links(snapshot: Snapshot, table: Table) -> dict[str, dg.MetadataVal
     }
 
 
-def docs(table: Table) -> dg.MetadataValue:
+def docs(table: Table | View) -> dg.MetadataValue:
     """Where the repository describes the table."""
     return dg.MetadataValue.path(f"docs/tables.md#{table.schema}{table.name}")
 
 
-def _is_shown(column: Column, table: Table) -> bool:
+def _is_shown(column: Column, table: Table | View) -> bool:
     """Whether people can read it: no address, HTML or JSON, no ID besides the key's, not when we looked."""
-    if column.type in _NOT_SHOWN or column.name in {"html", "url", *table.observed} or column.name.endswith("_url"):
+    observed, append_only = (table.observed, table.append_only) if isinstance(table, Table) else ((), False)
+    if column.type in _NOT_SHOWN or column.name in {"html", "url", *observed} or column.name.endswith("_url"):
         return False
-    return column.name in table.key or table.append_only or not column.name.endswith("_id")
+    return column.name in table.key or append_only or not column.name.endswith("_id")
 
 
 def _cell(value: object) -> str:

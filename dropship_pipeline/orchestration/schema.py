@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from dropship_pipeline import __version__
-from dropship_pipeline.tables.model import Column, Table
+from dropship_pipeline.tables.model import Column, Table, View
 
 ALIBABA = dg.AssetKey(["alibaba", "open_platform"])
 """Where it all comes from: no asset of ours."""
@@ -28,12 +28,13 @@ _FRESH = MappingProxyType(
         "inventory": (timedelta(hours=8), timedelta(hours=26)),
         "freight": (timedelta(hours=26), timedelta(hours=48)),
         "published": (timedelta(hours=8), timedelta(hours=26)),
+        "marts": (timedelta(hours=26), timedelta(hours=48)),
         "orders": (timedelta(hours=26), timedelta(hours=48)),
     }
 )
 
 
-def _column(column: Column, table: Table) -> dg.TableColumn:
+def _column(column: Column, table: Table | View) -> dg.TableColumn:
     description = column.comment + (f" [{column.unit}]" if column.unit else "")
     return dg.TableColumn(
         name=column.name,
@@ -45,11 +46,33 @@ def _column(column: Column, table: Table) -> dg.TableColumn:
     )
 
 
-def table_schema(table: Table) -> dg.TableSchema:
-    """The columns of a table, and what holds for its rows."""
+def table_schema(table: Table | View) -> dg.TableSchema:
+    """The columns of a table or view, and what holds for its rows."""
+    append_only = isinstance(table, Table) and table.append_only
     return dg.TableSchema(
         columns=[_column(column, table) for column in table.columns],
-        constraints=dg.TableConstraints(other=["append-only"]) if table.append_only else None,
+        constraints=dg.TableConstraints(other=["append-only"]) if append_only else None,
+    )
+
+
+def column_lineage(table: Table | View) -> dg.TableColumnLineage:
+    """Which columns of other tables each column is of: by the references of a table, by what a view reads."""
+    if isinstance(table, View):
+        origins = {column.name: column.reads for column in table.columns if column.reads}
+    else:
+        origins = {
+            name: tuple(f"{reference.table}.{name}" for reference in table.references if name in reference.columns)
+            for name in table.column_names
+        }
+    return dg.TableColumnLineage(
+        {
+            name: [
+                dg.TableColumnDep(asset_key=dg.AssetKey(origin.split(".")[:2]), column_name=origin.split(".")[2])
+                for origin in found
+            ]
+            for name, found in origins.items()
+            if found
+        }
     )
 
 
@@ -79,8 +102,21 @@ def spec(
 
 def table_spec(table: Table, deps: Sequence[dg.AssetKey], group: str) -> dg.AssetSpec:
     """The asset that is this table: key `schema/name`, its columns, what it is made from."""
-    metadata = {"dagster/table_name": table.full_name, "dagster/column_schema": table_schema(table)}
-    return spec(asset_key(table), deps, group, table.comment, kinds={"postgres"}, metadata=metadata)
+    return spec(asset_key(table), deps, group, table.comment, kinds={"postgres"}, metadata=_told(table))
+
+
+def view_spec(view: View, deps: Sequence[dg.AssetKey], group: str) -> dg.AssetSpec:
+    """The asset that is this view: key `schema/name`."""
+    return spec(asset_key(view), deps, group, view.comment, kinds={"postgres", "view"}, metadata=_told(view))
+
+
+def _told(table: Table | View) -> dict[str, Any]:
+    lineage = column_lineage(table)
+    return {
+        "dagster/table_name": table.full_name,
+        "dagster/column_schema": table_schema(table),
+        **({"dagster/column_lineage": lineage} if lineage.deps_by_column else {}),
+    }
 
 
 def landed_spec(kind: str, description: str, deps: Sequence[dg.AssetKey], group: str) -> dg.AssetSpec:
@@ -88,6 +124,6 @@ def landed_spec(kind: str, description: str, deps: Sequence[dg.AssetKey], group:
     return spec(dg.AssetKey(["raw", kind]), deps, group, description, kinds={"parquet"})
 
 
-def asset_key(table: Table) -> dg.AssetKey:
+def asset_key(table: Table | View) -> dg.AssetKey:
     """`schema/name`."""
     return dg.AssetKey([table.schema, table.name])

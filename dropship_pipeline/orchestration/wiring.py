@@ -8,6 +8,7 @@ from dropship_pipeline.orchestration.assets import ASSETS
 from dropship_pipeline.orchestration.by_hand import BY_HAND
 from dropship_pipeline.orchestration.checks import BLOCKING_CHECKS, NO_FAILED_PARTITIONS, WARNING_CHECKS
 from dropship_pipeline.orchestration.jobs import JOBS
+from dropship_pipeline.orchestration.marts import marts_step
 from dropship_pipeline.orchestration.orders import (
     order_status_sensor,
     orders_reconciliation,
@@ -33,7 +34,7 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
     """
     settings = load_settings()
     return dg.Definitions(
-        assets=[*ASSETS, reconcile_orders],
+        assets=[*ASSETS, marts_step, reconcile_orders],
         asset_checks=[*BLOCKING_CHECKS, *WARNING_CHECKS, NO_FAILED_PARTITIONS],
         jobs=[*JOBS, *BY_HAND, orders_reconciliation, orders_refresh, MAINTENANCE_JOB, TOKEN_REFRESH_JOB],
         schedules=schedules(settings),

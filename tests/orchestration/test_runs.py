@@ -13,14 +13,16 @@ from dropship_pipeline.orchestration.stages import check_of, stage_metadata
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
+from dropship_pipeline.tables.marts import MARTS
 
 Deploy = Callable[..., Deployment]
 
 STEPS = [
     *("discover", "audit_listing", "describe", "take_stock", "audit_products", "audit_stock", "quote", "audit_freight"),
-    *("publish", "audit_snapshot"),
+    *("look_at_marts", "publish", "audit_snapshot"),
 ]
 TABLES = {f"{table.schema}/{table.name}" for table in CATALOG_TABLES}
+VIEWS = {view.full_name.replace(".", "/") for view in MARTS}
 LANDED = {f"raw/{kind}" for kind in ("listing", "description", "inventory", "freight")}
 DESCRIPTIONS = "/eco/buyer/product/description"
 CROSS_BORDER_BREAKS = {"fault": "refuse:code=300000:path=/eco/buyer/crossborder/product/check"}
@@ -39,13 +41,15 @@ def test_a_range_of_feeds_is_one_run_that_materialises_each_of_them(deploy: Depl
         feeds = ("cross_border_us", "us_fast_48h", "us_standard")
         assert materialised(instance, run) == {
             **{asset: list(feeds) for asset in TABLES | LANDED},
-            "lake/snapshot": [None],
+            **{asset: [None] for asset in VIEWS | {"lake/snapshot"}},
         }
         assert all(check.passed for check in checks(instance, run).values())
         listed = merchant.value("SELECT count(*) FROM catalog.feed_products WHERE feed = 'us_standard'")
         assert metadata(instance, "catalog/feed_products", "us_standard")["dagster/partition_row_count"] == listed
         assert metadata(instance, "catalog/products", "us_standard")["dagster/partition_row_count"] == listed
         assert metadata(instance, "lake/snapshot")["rows/catalog.products"] == described(merchant)
+        offers = merchant.value("SELECT count(*) FROM marts.current_offers")
+        assert metadata(instance, "marts/current_offers")["dagster/row_count"] == offers > 0
 
 
 def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_listing(deploy: Deploy) -> None:
@@ -55,7 +59,7 @@ def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_list
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert materialised(instance, run) == {
             **{asset: ["local_us"] for asset in TABLES | LANDED},
-            "lake/snapshot": [None],
+            **{asset: [None] for asset in VIEWS | {"lake/snapshot"}},
         }
         first = metadata(instance, "catalog/products", "local_us")
         assert first["run/done"] == described(merchant) > 0
