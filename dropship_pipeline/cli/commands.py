@@ -20,7 +20,7 @@ from dropship_pipeline.problem import Problem
 # name -> where it is, what it does: the one list, which the help and the docs show
 COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("dropship_pipeline.cli.sync:sync", "Bring the tables up to date with the catalogue, and publish them."),
-    "up": ("dropship_pipeline.cli.up:up", "Everything as services: Postgres, the Dagster UI, its schedules and runs."),
+    "up": ("dropship_pipeline.cli.up:up", "Run everything as services: Postgres, the Dagster UI, its daemon."),
     "status": ("dropship_pipeline.cli.status:status", "How true the tables are: feeds, ages, accounts, last sync."),
     "doctor": ("dropship_pipeline.cli.doctor:doctor", "Check everything that a sync needs, and say what to mend."),
     "auth": ("dropship_pipeline.cli.auth:auth", "Authorise buyers: login, exchange, refresh, status."),

@@ -1,7 +1,7 @@
 """Where the API is: the real one that the settings name, or a simulated one when they name none.
 
-Under `dropship up` there is one simulated Alibaba.com for everything of that DROPSHIP_HOME, with one set of orders: it is
-announced there. Otherwise one is started, for as long as it is needed.
+Under `dropship up` there is one simulated Alibaba.com for everything of that DROPSHIP_HOME, with one set of orders: it
+is announced there. Otherwise one is started, for as long as it is needed.
 """
 
 import fcntl
