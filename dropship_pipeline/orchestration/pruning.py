@@ -17,6 +17,7 @@ from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.upkeep import Freed, delete
 
 _RUNS_TOGETHER = 20
+_EVENTS_TOGETHER = 10_000
 
 _OF_THE_MOMENT = [
     kind.value
@@ -62,15 +63,16 @@ _DELETE_EVENTS = """
 
 # They are nine tenths of the log: a refresh each hour materialises every table for every feed. Charts keep a point a
 # day; of what was planned, only the newest says whether a partition failed.
-_DELETE_SUPERSEDED = """
-    DELETE FROM dagster.event_logs e
-    WHERE run_id = ANY (:runs) AND dagster_event_type = ANY (:of_assets) AND EXISTS (
-        SELECT FROM dagster.event_logs newer
-        WHERE newer.asset_key = e.asset_key AND newer.dagster_event_type = e.dagster_event_type AND newer.id > e.id
-            AND (newer.partition = e.partition OR (newer.partition IS NULL AND e.partition IS NULL))
-            AND (e.dagster_event_type = :planned OR newer.timestamp::date = e.timestamp::date))
-    RETURNING octet_length(event)
-"""
+_SUPERSEDED = text("""
+    SELECT id FROM (
+        SELECT id, run_id, dagster_event_type, timestamp::date AS day, lead(timestamp::date) OVER later AS later_day
+        FROM dagster.event_logs WHERE asset_key IS NOT NULL AND dagster_event_type = ANY (:of_assets)
+        WINDOW later AS (PARTITION BY asset_key, dagster_event_type, partition ORDER BY id)
+    ) events
+    WHERE later_day IS NOT NULL AND (dagster_event_type = :planned OR later_day = day) AND run_id = ANY (:runs)
+""")
+
+_DELETE_BY_ID = "DELETE FROM dagster.event_logs WHERE id = ANY (:ids) RETURNING octet_length(event)"
 
 _DELETE_TAGS = """
     DELETE FROM dagster.asset_event_tags t
@@ -127,11 +129,14 @@ def drop_events(database: Database, before: datetime) -> Freed:
     with database.begin() as connection:
         runs = list(connection.execute(_OLD_RUNS, {"finished": _FINISHED, "before": before.timestamp()}).scalars())
     freed = Freed()
-    for first in range(0, len(runs), _RUNS_TOGETHER):
-        together = runs[first : first + _RUNS_TOGETHER]
+    for start in range(0, len(runs), _RUNS_TOGETHER):
+        together = runs[start : start + _RUNS_TOGETHER]
         freed += delete(database, _DELETE_EVENTS, {"runs": together, "types": _OF_THE_MOMENT})
-        superseded = {"runs": together, "of_assets": _OF_ASSETS, "planned": _PLANNED}
-        freed += delete(database, _DELETE_SUPERSEDED, superseded)
+    parameters = {"runs": runs, "of_assets": _OF_ASSETS, "planned": _PLANNED}
+    with database.begin() as connection:
+        superseded = list(connection.execute(_SUPERSEDED, parameters).scalars())
+    for start in range(0, len(superseded), _EVENTS_TOGETHER):
+        freed += delete(database, _DELETE_BY_ID, {"ids": superseded[start : start + _EVENTS_TOGETHER]})
     delete(database, _DELETE_TAGS, {})
     return freed
 
