@@ -5,6 +5,7 @@ check on `feed_products` fails, that feed's partition is not recorded, and the l
 problem (ADRs 0003 and 0013).
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,21 +148,29 @@ def discover_step(
     """Page each feed to its end; begin, end and hold memberships."""
     feeds = tuple(context.partition_keys)
     with stage(context, session) as opened:
+        began, calls_before = time.monotonic(), opened.calls()
         try:
             outcomes = discover(opened, options.request(feeds))
         except Problem:
             record_finished(context, [Record(_LISTING)], swept(opened, feeds))
             raise
         unfinished = unswept(opened, feeds)
+        calls = opened.calls() - calls_before
+    figures = {
+        "run/calls": calls.calls,
+        "run/throttles": calls.throttles,
+        "run/retries": calls.retries,
+        "run/seconds": round(time.monotonic() - began, 3),
+    }
     by_feed: dict[str, Figures] = {
         outcome.feed: {"dagster/partition_row_count": outcome.listed, **_sweep_metadata(outcome)}
         for outcome in outcomes
     }
-    figures = {"figures": dg.MetadataValue.asset(_LISTING)}
+    elsewhere = {"figures": dg.MetadataValue.asset(_LISTING)}
     records = [
-        Record(dg.AssetKey(["raw", "listing"]), figures),
-        Record(_LISTING, by_partition=by_feed),
-        Record(asset_key(tables.LISTING_CHANGES), figures),
+        Record(dg.AssetKey(["raw", "listing"]), elsewhere),
+        Record(_LISTING, figures, by_feed),
+        Record(asset_key(tables.LISTING_CHANGES), elsewhere),
     ]
     yield from record(context, records, unfinished)
     told = [
