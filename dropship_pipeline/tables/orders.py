@@ -197,7 +197,7 @@ PLACEMENTS = Table(
     "orders",
     "placements",
     "Orders that we placed, by our own reference: written before Alibaba.com is asked, so that none is placed twice. "
-    "The request holds the recipient's address: personal data, as in orders.recipients.",
+    "The request holds the recipient's address: personal data, under row security as orders.recipients.",
     (
         Column("channel_refer_id", _TEXT, "The merchant's own reference", nullable=False, source="§8 channel_refer_id"),
         Column("account", _TEXT, "Who orders: see ops.accounts", nullable=False),

@@ -174,7 +174,7 @@ CREATE TABLE orders.placements (
     PRIMARY KEY (channel_refer_id)
 );
 CREATE INDEX placements_trade_id ON orders.placements (trade_id);
-COMMENT ON TABLE orders.placements IS 'Orders that we placed, by our own reference: written before Alibaba.com is asked, so that none is placed twice. The request holds the recipient''s address: personal data, as in orders.recipients.';
+COMMENT ON TABLE orders.placements IS 'Orders that we placed, by our own reference: written before Alibaba.com is asked, so that none is placed twice. The request holds the recipient''s address: personal data, under row security as orders.recipients.';
 COMMENT ON COLUMN orders.placements.channel_refer_id IS 'The merchant''s own reference (guide §8 channel_refer_id)';
 COMMENT ON COLUMN orders.placements.account IS 'Who orders: see ops.accounts';
 COMMENT ON COLUMN orders.placements.state IS '`intended`, `placed`, `refused`, or `unknown`: the answer was lost and a person has to look';
@@ -184,6 +184,7 @@ COMMENT ON COLUMN orders.placements.pay_url IS 'Where a person can pay for it (g
 COMMENT ON COLUMN orders.placements.reason IS 'Why it was refused, or is unknown';
 COMMENT ON COLUMN orders.placements.created_at IS 'When it was intended (UTC)';
 COMMENT ON COLUMN orders.placements.updated_at IS 'When its state last changed (UTC)';
+ALTER TABLE orders.placements ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE ops.order_fetches (
     trade_id text NOT NULL,
