@@ -60,8 +60,13 @@ def test_a_price_is_what_it_was_before_the_first_change_that_came_later(books: B
 
 
 def test_a_change_seen_at_that_very_moment_has_happened(books: Books):
-    assert ("S112", 1, Decimal(70), "MXN") in prices(books, 5)
-    assert ("S112", 1, Decimal(4), "USD") in prices(books, 5.0001)
+    def of(rows: list[tuple[object, ...]], sku: str) -> list[tuple[object, ...]]:
+        return [row for row in rows if row[0] == sku]
+
+    assert of(prices(books, 5), "S112") == [("S112", 1, Decimal(70), "MXN")]
+    assert of(prices(books, 5.0001), "S112") == [("S112", 1, Decimal(4), "USD")]
+    assert of(stock(books, 2), "S122") == [("S122", "MX", 300)]
+    assert of(stock(books, 2.0001), "S122") == [("S122", "MX", 370)]
 
 
 def test_stock_is_what_it_was_before_the_first_change_that_came_later(books: Books):
