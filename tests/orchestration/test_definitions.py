@@ -78,6 +78,18 @@ def test_each_stage_has_a_check_that_tells_what_it_left_undone(defs: dg.Definiti
     }
 
 
+def test_the_page_about_the_ui_names_every_job_schedule_sensor_and_check(defs: dg.Definitions) -> None:
+    page = (ROOT / "docs" / "dagster-ui.md").read_text()
+    repository = defs.get_repository_def()
+    named = {
+        *(job.name for job in repository.get_all_jobs() if not job.name.startswith("__")),
+        *(schedule.name for schedule in repository.schedule_defs),
+        *(sensor.name for sensor in repository.sensor_defs),
+        *(key.name for key in defs.resolve_asset_graph().asset_check_keys),
+    }
+    assert {name for name in named if f"`{name}`" not in page and f"`{name}_schedule`" not in page} == set()
+
+
 def test_feeds_that_are_no_neighbours_take_a_run_each() -> None:
     keys = [feed.key for feed in FEEDS]
     assert ranges(tuple(keys)) == [(keys[0], keys[-1])]
