@@ -28,6 +28,7 @@ AGAIN_AFTER = timedelta(minutes=10)
 """What was handed out and is still due is handed out again after so long: its run failed, or could not read it."""
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
+_EARLIEST = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)  # what is older the list would not understand
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def _catch_up(desk: Desk, since: timedelta) -> OrdersOutcome:
     account, calls_before, began = desk.place.account, desk.calls(), time.monotonic()
     with OrderStore(desk.database) as store:
         asked_before = store.now()
-        listed = list_orders(desk, ListOrders(modified_from=datetime.now(UTC) - since))
+        listed = list_orders(desk, ListOrders(modified_from=max(datetime.now(UTC) - since, _EARLIEST)))
         store.note_listed(sighting_rows(account, listed.orders))
         total = OrdersOutcome(listing_reason=listed.reason)
         while due := store.hand_out(account, asked_before, MOST_AT_ONCE):
