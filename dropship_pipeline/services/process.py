@@ -29,6 +29,7 @@ class Process:
         self.started_at = time.time()
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._said = said
+        self._muted = False
         self._ended = ended
         self._popen = subprocess.Popen(  # noqa: S603  from the table of services
             list(service.command()),
@@ -56,6 +57,11 @@ class Process:
         """Whether it, or anything that it started, goes on."""
         return not self.has_ended or lives(self.pid)
 
+    def end(self) -> None:
+        """Tell all of it to end."""
+        self._muted = not self.service.heard_to_the_end
+        self.tell(self.service.end_signal)
+
     def tell(self, number: Signals) -> None:
         """Send a signal to all of it."""
         tell(self.pid, number)
@@ -79,7 +85,7 @@ class Process:
                 told = tidy(line.decode(errors="replace"))
                 self.lines.append(told)
                 routine = self.service.routine
-                if told and not (routine is not None and routine.match(told)):
+                if told and not self._muted and (routine is None or not routine.match(told)):
                     self._said(self.service.name, told)
 
     def _wait(self) -> None:

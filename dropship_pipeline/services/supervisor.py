@@ -233,7 +233,7 @@ class Supervisor:
 
     def _end(self, service: Service, processes: Sequence[Process]) -> None:
         for process in processes:
-            process.tell(service.end_signal)
+            process.end()
         began = time.monotonic()
         while living := [process for process in processes if process.group_lives]:
             patience = service.ends_within_in_a_hurry if self._hurry else service.ends_within

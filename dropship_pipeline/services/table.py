@@ -96,7 +96,8 @@ def _code_server(place: UpPlace) -> Service:
         is_ready=lambda _: probes.accepts(place.code_socket),
         ready_within=120.0,
         end_signal=SIGINT,  # a run that is just starting knows no other
-        ends_within=20.0,  # runs say how far they came
+        ends_within=20.0,
+        heard_to_the_end=True,  # runs say how far they came
     )
 
 

@@ -23,6 +23,7 @@ import signal, sys, time
 def end(*_):
     with open('{folder}/ended', 'a') as file:
         file.write(NAME + ' ')
+    print('alas, all others have gone')
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
 print('ready')
@@ -106,6 +107,7 @@ def test_services_start_one_after_the_other_and_end_the_other_way_round(run: Run
     group.process.send_signal(signal.SIGINT)
     assert group.process.wait(10) == 0
     assert (group.folder / "ended").read_text() == "second first "
+    assert "alas" not in group.said
     assert group.living() == []
     assert not (group.folder / "up").exists()
 
