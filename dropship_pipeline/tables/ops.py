@@ -302,6 +302,48 @@ ORDER_DAYS = Table(
     key=("account", "day"),
 )
 
+WEBHOOK_INBOX = Table(
+    "ops",
+    "webhook_inbox",
+    "Every push message that was acknowledged, once however often it came, and what became of it.",
+    (
+        Column("message_key", _TEXT, "SHA-256 of the raw body, in hex", nullable=False),
+        Column(
+            "received_at",
+            _TIME,
+            "When it first came (UTC); no two of one receiver are alike, so that it puts them in order",
+            nullable=False,
+        ),
+        Column("sent_at", _TIME, "When it says that it was sent (UTC)", source="§Push timestamp"),
+        Column("kind", _TEXT, "`product`, `order` or `unknown`, by what its data name", nullable=False),
+        Column("subject", _TEXT, "The product or the order", source="§Push data.productId, data.trade_id_str"),
+        Column(
+            "event",
+            _TEXT,
+            "What it says has happened: `ADD`, `DELETE`, `PRICE_CHANGE`, the status of an order, or its message_type",
+            nullable=False,
+            source="§Push data.option, data.status",
+        ),
+        Column("body", _TEXT, "As it came", nullable=False),
+        Column("deliveries", _BIG, "How often it came", nullable=False),
+        Column(
+            "state",
+            _TEXT,
+            "`waiting`, `handed_over` to a run, `done`, `unknown` (of a kind that nobody knows), `dead` (see reason)",
+            nullable=False,
+        ),
+        Column("batch", _TEXT, "The tag `dropship/inbox` of the run that it was handed over to"),
+        Column("handed_over_at", _TIME, "When (UTC)"),
+        Column("attempts", _INT, "How often it was handed over", nullable=False),
+        Column("not_before", _TIME, "After a run that failed: when it is handed over again (UTC)"),
+        Column("reason", _TEXT, "Why it is dead, or why its last run did not do"),
+        Column("settled_at", _TIME, "When it was done, dead, or first seen to be of an unknown kind (UTC)"),
+    ),
+    key=("message_key",),
+    observed=("deliveries",),
+    indexes=(("state", "kind", "received_at"), ("batch",)),
+)
+
 OPS_TABLES = (
     ORIGIN,
     FETCHES,
@@ -318,4 +360,5 @@ OPS_TABLES = (
     ALERTS,
     ORDER_FETCHES,
     ORDER_DAYS,
+    WEBHOOK_INBOX,
 )
