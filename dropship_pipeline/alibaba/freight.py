@@ -8,11 +8,12 @@ from dropship_pipeline.alibaba.values import (
     Unreadable,
     as_list,
     as_object,
+    charge,
     country,
+    currency_code,
     day_range,
     identifier,
     note,
-    price,
     shown,
     text,
 )
@@ -76,7 +77,7 @@ def _freight_option(raw: dict[str, object], notes: list[Nulled]) -> FreightOptio
         country(get("dispatch_country"), "value[].dispatch_country", notes),
         country(get("destination_country"), "value[].destination_country", notes),
         *days,
-        price(fee.get("amount"), "value[].fee.amount", notes),
-        text(fee.get("currency"), "value[].fee.currency", notes),
+        charge(fee.get("amount"), "value[].fee.amount", notes),
+        currency_code(fee.get("currency"), "value[].fee.currency", notes),
         text(get("store_type"), "value[].store_type", notes),
     )

@@ -15,6 +15,7 @@ from dropship_pipeline.alibaba.values import (
     as_object,
     boolean,
     count,
+    currency_code,
     epoch_ms,
     identifier,
     money,
@@ -178,7 +179,9 @@ def read_money(value: object, field_name: str, notes: list[Nulled]) -> Money | N
     if raw is None:
         return None
     amount = money(raw.get("amount"), f"{field_name}.amount", notes)
-    return None if amount is None else Money(amount, text(raw.get("currency"), f"{field_name}.currency", notes))
+    if amount is None:
+        return None
+    return Money(amount, currency_code(raw.get("currency"), f"{field_name}.currency", notes))
 
 
 def read_moment(value: object, field_name: str, notes: list[Nulled]) -> datetime | None:

@@ -25,6 +25,7 @@ from dropship_pipeline.alibaba.values import (
     as_list,
     as_object,
     count,
+    currency_code,
     identifier,
     integer,
     note,
@@ -166,7 +167,7 @@ def read_product(payload: object, product_id: str) -> Product:
     _expect_product(raw, product_id, notes)
     get = raw.get
     trade = as_object(get("wholesale_trade"), "wholesale_trade", notes) or {}
-    currency = text(get("currency"), "currency", notes)
+    currency = currency_code(get("currency"), "currency", notes)
     return Product(
         product_id=product_id,
         title=text(get("title"), "title", notes),
@@ -290,6 +291,6 @@ def _tiers(value: object, currency: str | None, notes: list[Nulled]) -> tuple[Pr
             least,
             most,
             price(get("price"), "skus[].ladder_price[].price", notes),
-            text(get("currency"), "skus[].ladder_price[].currency", notes) or currency,
+            currency_code(get("currency"), "skus[].ladder_price[].currency", notes) or currency,
         )
     return tuple(tiers.values())

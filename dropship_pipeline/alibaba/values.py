@@ -31,6 +31,7 @@ _DAYS = re.compile(
     r"(\d{1,9})(?:\s*(?:[~\-–—～至]|to)\s*(\d{1,9}))?(?:\s*(?:business|working)?\s*days?)?",
     re.ASCII | re.IGNORECASE,
 )
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "y": True, "n": False, "yes": True, "no": False}
 # Before this many, an epoch counts seconds: as milliseconds it would lie before March 1973.
 _SECONDS_BELOW = 100_000_000_000
@@ -186,13 +187,31 @@ def money(value: object, field: str, notes: list[Nulled]) -> Decimal | None:
     return amount
 
 
-def price(value: object, field: str, notes: list[Nulled]) -> Decimal | None:
-    """An amount that cannot be negative: a price, a fee."""
+def charge(value: object, field: str, notes: list[Nulled]) -> Decimal | None:
+    """An amount that cannot be negative: what a carrier takes, which may be nothing."""
     amount = money(value, field, notes)
     if amount is not None and amount < 0:
         note(notes, field, value)
         return None
     return amount
+
+
+def price(value: object, field: str, notes: list[Nulled]) -> Decimal | None:
+    """An amount above zero, once it is rounded: nobody sells for nothing."""
+    amount = money(value, field, notes)
+    if amount is not None and amount <= 0:
+        note(notes, field, value)
+        return None
+    return amount
+
+
+def currency_code(value: object, field: str, notes: list[Nulled]) -> str | None:
+    """A code of ISO 4217 by its shape, in capitals: whether there is such a currency is audited."""
+    code = text(value, field, notes)
+    if code is not None and not _CURRENCY.fullmatch(code.upper()):
+        note(notes, field, value)
+        return None
+    return code and code.upper()
 
 
 def boolean(value: object, field: str, notes: list[Nulled]) -> bool | None:

@@ -315,3 +315,19 @@ def test_what_is_no_json_is_a_value_error(body):
 @given(st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=5))
 def test_decoding_gives_what_was_encoded(value):
     assert values.decoded(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize("said", ["0", 0, "0.00004", "-1", "-0.5"])
+def test_a_price_is_above_zero_and_a_charge_may_be_nothing(said: object) -> None:
+    notes: list[Nulled] = []
+    assert values.price(said, "price", notes) is None
+    assert [one.field for one in notes] == ["price"]
+    if not str(said).startswith("-"):
+        assert values.charge(said, "fee", []) == 0
+
+
+@pytest.mark.parametrize(("said", "code"), [("USD", "USD"), ("mxn", "MXN"), ("US$", None), ("dollars", None), (7, None)])
+def test_a_currency_is_three_letters(said: object, code: str | None) -> None:
+    notes: list[Nulled] = []
+    assert values.currency_code(said, "currency", notes) == code
+    assert bool(notes) is (code is None)
