@@ -10,7 +10,9 @@ EVERY = {"role": "buyer", "page_size": "100"}
 
 @pytest.fixture(scope="module")
 def shop():
-    with start(SandboxConfig(products=60, drift=0, orders=90, clock_speed=0.0)) as running:
+    with start(
+        SandboxConfig(products=60, drift=0, orders=90, clock_speed=0.0, clock_start_ms=1_769_000_000_000)
+    ) as running:
         yield running
 
 

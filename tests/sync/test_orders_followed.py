@@ -12,22 +12,27 @@ from pathlib import Path
 
 import pytest
 from deployment import Deployment, clean_environment
-from order_steps import DAY, HOUR, Noting, at_desk, follow_until_quiet, status_log, time_passes
+from order_steps import DAY, HOUR, THEN, Noting, at_desk, follow_until_quiet, status_log, time_passes
 from order_truth import expected, stored, true_orders
 
 from dropship_pipeline.sync.orders import OrdersRequest, follow, refresh_orders, sync_orders
 
 Deploy = Callable[..., Deployment]
-EVERYTHING = OrdersRequest(since=timedelta(days=120))
+EVERYTHING = OrdersRequest(since=timedelta(days=36_500))
 SCRIPT = Path(__file__).with_name("killed_orders.py")
 GET = "/alibaba/order/get"
 
 
 @pytest.fixture
 def merchant(deploy: Deploy) -> Deployment:
-    """Two hundred orders of the last ninety days, none of them read yet."""
-    # tokens that outlive the months that are played through
-    return deploy(products=60, orders=200, access_token_s=10_000_000)
+    """A hundred and twenty orders of ninety days, the same ones each time; none of them is read yet."""
+    return deploy(products=60, orders=120, **THEN)
+
+
+@pytest.fixture
+def today(deploy: Deploy) -> Deployment:
+    """A hundred and twenty orders of the last ninety days, none of them read yet."""
+    return deploy(products=60, orders=120)
 
 
 def statuses(merchant: Deployment) -> dict[str, str]:
@@ -35,8 +40,9 @@ def statuses(merchant: Deployment) -> dict[str, str]:
 
 
 def test_two_hundred_orders_followed_through_sixty_days_are_what_is_true_and_each_change_is_logged_once(
-    merchant: Deployment,
+    deploy: Deploy,
 ) -> None:
+    merchant = deploy(products=60, orders=200, **THEN)
     observed = []
     with at_desk(merchant) as desk:
         assert sync_orders(desk, EVERYTHING).problems == []
@@ -109,26 +115,26 @@ def test_what_was_handed_out_and_not_read_is_handed_out_again_later_and_at_once_
 
 
 @pytest.mark.parametrize("cursor", [None, "", "not a cursor", '{"since": "9999-01-01T00:00:00+00:00", "window_s": 7}'])
-def test_a_cursor_that_cannot_be_read_starts_over(merchant: Deployment, cursor: str | None) -> None:
-    with at_desk(merchant) as desk:
+def test_a_cursor_that_cannot_be_read_starts_over(today: Deployment, cursor: str | None) -> None:
+    with at_desk(today) as desk:
         look = follow(desk, cursor, seconds=30)
         week_ago = (datetime.now(UTC) - timedelta(days=7)).timestamp() * 1000
-        fresh = {i for i, order in true_orders(merchant).items() if order["modified_ms"] >= week_ago}
+        fresh = {i for i, order in true_orders(today).items() if order["modified_ms"] >= week_ago}
         assert fresh <= set(look.changed)
         assert json.loads(look.cursor)["since"] < datetime.now(UTC).isoformat()
 
 
-def test_a_slow_list_ends_the_look_in_time_and_the_next_one_begins_where_it_did(merchant: Deployment) -> None:
-    with at_desk(merchant) as desk:
-        start = json.dumps({"since": (datetime.now(UTC) - timedelta(days=80)).isoformat(), "window_s": None})
-        merchant.sandbox.control("faults", {"fault": "slow:path=/alibaba/order/list:seconds=20:after=1"})
+def test_a_slow_list_ends_the_look_in_time_and_the_next_one_begins_where_it_did(today: Deployment) -> None:
+    with at_desk(today) as desk:
+        start = json.dumps({"since": (datetime.now(UTC) - timedelta(days=110)).isoformat(), "window_s": None})
+        today.sandbox.control("faults", {"fault": "slow:path=/alibaba/order/list:seconds=20:after=1"})
         began = time.monotonic()
         look = follow(desk, start, seconds=1)
         assert time.monotonic() - began < 5
         assert not look.complete
         assert look.reason == "could not be read to its end within 1 s"
         assert len(look.changed) == look.listed == 100, "what was seen is handed out"
-        merchant.sandbox.control("faults", method="DELETE")
+        today.sandbox.control("faults", method="DELETE")
         refresh_orders(desk, look.changed)
         cursor, looks = look.cursor, 0
         while json.loads(cursor)["window_s"] is not None:  # caught up window by window
@@ -137,10 +143,10 @@ def test_a_slow_list_ends_the_look_in_time_and_the_next_one_begins_where_it_did(
             cursor, looks = look.cursor, looks + 1
             assert look.complete
             assert looks < 10
-    since = datetime.now(UTC) - timedelta(days=79)
-    orders = true_orders(merchant)
+    since = datetime.now(UTC) - timedelta(days=109)
+    orders = true_orders(today)
     recent = {i: order for i, order in orders.items() if order["modified_ms"] > since.timestamp() * 1000}
-    assert expected(recent)["orders"] <= stored(merchant)["orders"]
+    assert expected(recent)["orders"] <= stored(today)["orders"]
 
 
 def test_an_unknown_status_is_kept_logged_and_told(merchant: Deployment) -> None:
@@ -177,38 +183,38 @@ def test_a_status_that_goes_backwards_is_kept_flagged_and_counted(merchant: Depl
 
 
 def test_an_order_that_cannot_be_found_is_remembered_as_refused_and_not_asked_for_for_ever(
-    merchant: Deployment,
+    today: Deployment,
 ) -> None:
-    with at_desk(merchant) as desk:
-        merchant.sandbox.control("faults", {"fault": f"refuse:code=404:shape=business:path={GET}:first=1"})
+    with at_desk(today) as desk:
+        today.sandbox.control("faults", {"fault": f"refuse:code=404:shape=business:path={GET}:first=1"})
         look = follow(desk, None, seconds=30)
         outcome = refresh_orders(desk, look.changed)
         assert (outcome.refused, outcome.undone, outcome.problems) == (1, 0, [])
-        with merchant.database.begin() as connection:
+        with today.database.begin() as connection:
             connection.exec_driver_sql("UPDATE ops.order_fetches SET requested_at = requested_at - interval '1 hour'")
         assert follow(desk, look.cursor, seconds=30).changed == ()
-    assert merchant.rows("SELECT outcome, code FROM ops.order_fetches WHERE outcome <> 'answered'") == [
+    assert today.rows("SELECT outcome, code FROM ops.order_fetches WHERE outcome <> 'answered'") == [
         {"outcome": "refused", "code": "404"}
     ]
 
 
-def test_an_order_of_which_a_part_cannot_be_asked_for_stays_as_it_was_and_due(merchant: Deployment) -> None:
+def test_an_order_of_which_a_part_cannot_be_asked_for_stays_as_it_was_and_due(today: Deployment) -> None:
     fault = "refuse:code=MissingParameter:path=/order/logistics/tracking/get:first=1"
-    with at_desk(merchant) as desk:
+    with at_desk(today) as desk:
         look = follow(desk, None, seconds=30)
-        merchant.sandbox.control("faults", {"fault": fault})
+        today.sandbox.control("faults", {"fault": fault})
         outcome = refresh_orders(desk, look.changed)
         assert outcome.undone == 1
         assert "MissingParameter" in outcome.problems[0]
         assert "stay due" in outcome.problems[0]
         assert outcome.counts.orders == len(look.changed) - 1
-        assert merchant.value("SELECT count(*) FROM ops.order_fetches WHERE due_since IS NOT NULL") == 1
+        assert today.value("SELECT count(*) FROM ops.order_fetches WHERE due_since IS NOT NULL") == 1
         assert sync_orders(desk, OrdersRequest()).counts.new == 1
 
 
 def test_reading_that_is_killed_anywhere_and_repeated_ends_with_the_same_tables(deploy: Deploy) -> None:
-    merchant = deploy(products=60, orders=400)
-    for kill_after in sorted(random.Random(4).sample(range(1, 2_000), 3)):
+    merchant = deploy(products=60, orders=300)
+    for kill_after in sorted(random.Random(4).sample(range(1, 1_600), 2)):
         process = subprocess.Popen(
             [sys.executable, str(SCRIPT)],
             env={**clean_environment(), "PYTHONPATH": str(SCRIPT.parents[1]), **merchant.environment},
