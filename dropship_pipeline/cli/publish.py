@@ -10,6 +10,8 @@ from dropship_pipeline.cli.show import show_json, show_table
 def publish(as_json: bool) -> None:
     """Write the public tables as a new Parquet snapshot, without reading anything from the API.
 
+    Nothing is published while a check forbids it: the one line of the error says what is wrong and what to do.
+
     \b
     dropship publish
     """
@@ -17,10 +19,13 @@ def publish(as_json: bool) -> None:
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.storage.lake import Lake  # noqa: PLC0415
     from dropship_pipeline.storage.snapshots import publish as publish_snapshot  # noqa: PLC0415
+    from dropship_pipeline.sync.audit import require_sound  # noqa: PLC0415
 
     settings = load_settings()
     lake = Lake(settings.lake_url)
-    snapshot = publish_snapshot(open_tables(settings), lake, run_id="cli", keep=settings.snapshots_kept)
+    database = open_tables(settings)
+    require_sound(database, settings)
+    snapshot = publish_snapshot(database, lake, run_id="cli", keep=settings.snapshots_kept)
     latest = lake.at("latest" if lake.is_local else "latest.json")
     if as_json:
         show_json({"path": snapshot.path, "latest": latest, "rows": snapshot.row_counts})

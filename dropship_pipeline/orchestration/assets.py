@@ -26,6 +26,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.snapshots import Snapshot
 from dropship_pipeline.storage.syncs import feed_counts
 from dropship_pipeline.storage.verification import Mismatch
+from dropship_pipeline.sync.audit import Stage, require_sound
 from dropship_pipeline.sync.describe import describe
 from dropship_pipeline.sync.discover import discover
 from dropship_pipeline.sync.publish import publish
@@ -37,6 +38,7 @@ from dropship_pipeline.sync.summary import FeedOutcome, StageOutcome, SyncSummar
 from dropship_pipeline.sync.unfinished import swept, unread, unswept
 from dropship_pipeline.tables import catalog as tables
 from dropship_pipeline.tables.model import Table
+from dropship_pipeline.tables.registry import PUBLISHED
 
 _PREVIEWED = (tables.PRODUCTS, tables.PRICE_TIERS, tables.FREIGHT_QUOTES)
 
@@ -237,7 +239,7 @@ def _by_feed(session: Session, feeds: Sequence[str]) -> dict[str, Figures]:
     specs=[
         spec(
             SNAPSHOT,
-            [asset_key(table) for table in tables.CATALOG_TABLES],
+            [asset_key(table) for table in PUBLISHED],
             "published",
             "All public tables as Parquet, from one transaction; `latest` moves to it in one atomic step.",
             kinds={"parquet"},
@@ -248,6 +250,8 @@ def _by_feed(session: Session, feeds: Sequence[str]) -> dict[str, Figures]:
 def publish_step(context: dg.AssetExecutionContext, session: dg.ResourceParam[RunSession]) -> Iterator[Any]:
     """Write the snapshot; then, with everything done and kept, fail the run if a check says that something is left."""
     with stage(context, session) as opened:
+        # the runs that write orders check them, and are other runs: nothing in this one waits for those checks
+        require_sound(opened.database, opened.settings, (Stage.ORDERS,))
         try:
             published = publish(opened)
         except Mismatch as mismatch:

@@ -15,6 +15,7 @@ from dropship_pipeline.orchestration.resources import RunSession, RunStore
 from dropship_pipeline.orchestration.schema import SNAPSHOT
 from dropship_pipeline.orchestration.stages import stage, work
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.sync.audit import require_sound
 from dropship_pipeline.sync.describe import describe
 from dropship_pipeline.sync.discover import discover
 from dropship_pipeline.sync.publish import publish
@@ -71,6 +72,7 @@ def refresh(context: dg.OpExecutionContext, config: ManualRefresh, session: dg.R
             describe(opened, request)
             take_stock(opened, request)
             quote(opened, request)
+        require_sound(opened.database, opened.settings)
         published = publish(opened)
     context.log_event(dg.AssetMaterialization(SNAPSHOT, metadata=snapshot_metadata(published)))
     if opened.summary.problems:
@@ -101,6 +103,7 @@ def replay_answers(context: dg.OpExecutionContext, config: Replay, store: dg.Res
         since = None if config.since is None else parse_age(config.since)
         kinds, feeds = [kind.value for kind in config.kinds], [feed.value for feed in config.feeds]
         summary = replay(opened, since, kinds, feeds)
+        require_sound(opened.database, opened.settings)
         published = publish(opened)
     context.add_output_metadata(_figures(summary))
     context.log_event(dg.AssetMaterialization(SNAPSHOT, metadata=snapshot_metadata(published)))

@@ -121,7 +121,7 @@ def orders_refresh() -> None:
 orders_reconciliation = dg.define_asset_job(
     RECONCILIATION,
     selection=dg.AssetSelection.assets(reconcile_orders),
-    description="Compare the orders of whole days with the list: what the sensor missed is found.",
+    description="Compare the orders of whole days with the list, and find what the sensor missed; check the tables.",
 )
 
 

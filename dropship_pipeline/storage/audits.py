@@ -106,8 +106,9 @@ def _money(table: Table) -> tuple[Question, ...]:
     amounts = [column.name for column in table.columns if column.type is Type.MONEY]
     if not amounts:
         return ()
-    # what is called a price is more than nothing; freight, a fee and a total may be nothing, and never less
-    wrong = " OR ".join(f"t.{name} {'<=' if name.endswith('price') else '<'} 0" for name in amounts)
+    # what is offered has a price above nothing; freight, a fee, a gift in an order may cost nothing, and never less
+    offers = table.schema == "catalog"
+    wrong = " OR ".join(f"t.{name} {'<=' if offers and name.endswith('price') else '<'} 0" for name in amounts)
     return (Question(MONEY, wrong, wrong, (*_told_apart(table), *amounts)),)
 
 
