@@ -39,7 +39,10 @@ setup(
         "python-dotenv>=1.0",
         # the currencies of ISO 4217, by people who follow its amendments
         "pycountry>=24.6",
-        # the simulated Alibaba.com
+        # the receiver of push messages
+        "starlette>=0.40",
+        "prometheus-client>=0.20",
+        # the receiver's server, and the simulated Alibaba.com's
         "uvicorn>=0.30",
         "uvloop>=0.20; sys_platform != 'win32'",
         "httptools>=0.6",

@@ -77,6 +77,7 @@ class Settings(BaseModel):
     max_rejected_share: float = Field(0.05, ge=0, le=1, allow_inf_nan=False, alias="DROPSHIP_MAX_REJECTED_SHARE")
     raw_days: int = Field(30, ge=1, alias="DROPSHIP_RAW_DAYS")
     snapshots_kept: int = Field(7, ge=1, alias="DROPSHIP_SNAPSHOTS_KEPT")
+    webhook_port: int = Field(8088, ge=0, le=65535, alias="DROPSHIP_WEBHOOK_PORT")
 
     @property
     def absolute_home(self) -> Path:

@@ -30,6 +30,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "dropship_pipeline.cli.replay:replay",
         "Derive the tables again from the landed answers, without a call.",
     ),
+    "webhooks": (
+        "dropship_pipeline.cli.webhooks:webhooks",
+        "Push messages: receive them, and look at those that came.",
+    ),
     "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables a question."),
     "db": ("dropship_pipeline.cli.db:db", "The database: psql, its address, its server, its migrations."),
     "sandbox": ("dropship_pipeline.sandbox.command:sandbox_command", "Serve a simulated Alibaba.com."),
