@@ -25,11 +25,11 @@ from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 
-from dropship_pipeline.orchestration.stages import TRIGGER, is_of_the_terminal
+from dropship_pipeline.orchestration.tags import TRIGGER, is_of_the_terminal
 from dropship_pipeline.settings import load_settings
 from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.opening import open_database
 from dropship_pipeline.storage.presence import is_present, present
-from dropship_pipeline.sync.session import open_database
 
 WORKER = "dropship/worker"
 """The tag that says which process runs it, as host:pid. A run that has it holds its lock until it ends."""

@@ -21,6 +21,7 @@ from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage.alerts import Alert, Kind, closed_accounts, held_feeds, load_alerts, save_alerts
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.locks import exclusive
+from dropship_pipeline.storage.opening import open_database
 from dropship_pipeline.sync.alert_messages import fit, post, secrets_of, text_of
 from dropship_pipeline.sync.alerts import (
     AGAIN_AFTER,
@@ -33,7 +34,6 @@ from dropship_pipeline.sync.alerts import (
     standing,
     undelivered,
 )
-from dropship_pipeline.sync.session import open_database
 
 _EVERY = 30  # seconds
 _BUDGET = 30.0  # seconds for reading: posting may take 15 more, and a tick has 60

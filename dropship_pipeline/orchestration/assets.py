@@ -21,7 +21,8 @@ from dropship_pipeline.orchestration.previews import preview, snapshot_links
 from dropship_pipeline.orchestration.recording import Figures, Record, record, record_finished
 from dropship_pipeline.orchestration.resources import RunSession, SyncOptions
 from dropship_pipeline.orchestration.schema import ALIBABA, SNAPSHOT, asset_key, landed_spec, spec, table_spec
-from dropship_pipeline.orchestration.stages import check_of, fail_if_undone, is_of_the_terminal, stage, stage_metadata
+from dropship_pipeline.orchestration.stages import check_of, fail_if_undone, stage, stage_metadata
+from dropship_pipeline.orchestration.tags import is_of_the_terminal
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.snapshots import Snapshot
 from dropship_pipeline.storage.syncs import feed_counts

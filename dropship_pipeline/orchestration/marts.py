@@ -10,7 +10,8 @@ from sqlalchemy import table as sql_table
 from dropship_pipeline.orchestration.previews import docs, preview
 from dropship_pipeline.orchestration.resources import RunStore
 from dropship_pipeline.orchestration.schema import asset_key, view_spec
-from dropship_pipeline.orchestration.stages import is_of_the_terminal, work
+from dropship_pipeline.orchestration.stages import work
+from dropship_pipeline.orchestration.tags import is_of_the_terminal
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.tables.marts import MARTS
 from dropship_pipeline.tables.model import Table, View

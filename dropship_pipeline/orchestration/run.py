@@ -18,7 +18,8 @@ from dropship_pipeline.orchestration.instance import open_instance
 from dropship_pipeline.orchestration.jobs import SYNC
 from dropship_pipeline.orchestration.partitions import range_tags, ranges
 from dropship_pipeline.orchestration.resources import opened, options_config
-from dropship_pipeline.orchestration.stages import STOPPED, TRIGGER
+from dropship_pipeline.orchestration.stages import STOPPED
+from dropship_pipeline.orchestration.tags import TRIGGER
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.settings import Executor, Settings
 from dropship_pipeline.sync.progress import Progress

@@ -12,7 +12,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dropship_pipeline.orchestration.jobs import REFRESH, SYNC, catalogue_sync, daily_audit, price_and_stock_refresh
 from dropship_pipeline.orchestration.orders import lately, orders_reconciliation
 from dropship_pipeline.orchestration.partitions import ALL_FEEDS, range_tags
-from dropship_pipeline.orchestration.stages import TRIGGER
+from dropship_pipeline.orchestration.tags import TRIGGER
 from dropship_pipeline.orchestration.upkeep import MAINTENANCE_JOB, TOKEN_REFRESH_JOB
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings

@@ -11,13 +11,11 @@ from typing import TypeVar
 import dagster as dg
 
 from dropship_pipeline.orchestration.resources import OnDemand, RunSession
+from dropship_pipeline.orchestration.tags import is_of_the_terminal
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.failures import sqlstate
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
-
-TRIGGER = "dropship/trigger"
-"""The tag that says how a run was started: `cli` for the command line."""
 
 STOPPED = "Stopped on the command line"
 
@@ -68,11 +66,6 @@ def work(on_demand: OnDemand[T]) -> Iterator[T]:
         yield on_demand.get()
     except Problem as problem:
         raise _failure(problem) from problem
-
-
-def is_of_the_terminal(run: dg.DagsterRun) -> bool:
-    """Whether the command line runs it. A run that the UI executes again has the tags of the first, and a parent."""
-    return run.tags.get(TRIGGER) == "cli" and run.parent_run_id is None
 
 
 def _was_cancelled(problem: Problem) -> bool:

@@ -20,8 +20,9 @@ from dropship_pipeline.alibaba.tokens import TokenPair, TokenSource
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import ALIBABA_SANDBOX_URL, AUTHORIZE_URL, Settings
 from dropship_pipeline.storage.accounts import AccountVault
+from dropship_pipeline.storage.opening import open_database
 from dropship_pipeline.sync.place import find_place
-from dropship_pipeline.sync.session import open_database, open_gateway, open_vault
+from dropship_pipeline.sync.session import open_gateway, open_vault
 
 CALLBACK = "/callback"
 

@@ -19,10 +19,11 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings, unknown_variables
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Lake
+from dropship_pipeline.storage.opening import open_database
 from dropship_pipeline.storage.origin import claim_origin
 from dropship_pipeline.sync.discover import page_request
 from dropship_pipeline.sync.place import Place, find_place
-from dropship_pipeline.sync.session import open_database, open_gateway, open_vault
+from dropship_pipeline.sync.session import open_gateway, open_vault
 from dropship_pipeline.sync.status import read_status
 
 LEAST_FREE_BYTES = 1_000_000_000

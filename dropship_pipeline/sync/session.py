@@ -22,12 +22,12 @@ from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens, TokenGrant
 from dropship_pipeline.catalog.destinations import Destination, parse_destinations
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage import embedded, migrate
 from dropship_pipeline.storage.accounts import AccountVault
 from dropship_pipeline.storage.budget import PostgresCallBudget
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Lake
 from dropship_pipeline.storage.merge import Merger
+from dropship_pipeline.storage.opening import open_database
 from dropship_pipeline.storage.origin import claim_origin
 from dropship_pipeline.storage.raw import RawWriter
 from dropship_pipeline.storage.secrets import Cipher
@@ -35,14 +35,6 @@ from dropship_pipeline.storage.syncs import close_sync, feed_counts, open_sync
 from dropship_pipeline.sync.place import Place, find_place
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, SyncSummary
-
-
-def open_database(settings: Settings) -> Database:
-    """The database that the settings name, or the embedded one, started if need be; migrated to this version."""
-    url = settings.database_url.get_secret_value() if settings.database_url else embedded.start(settings.absolute_home)
-    database = Database(url)
-    migrate.upgrade(database)
-    return database
 
 
 def open_vault(settings: Settings, database: Database) -> AccountVault:

@@ -16,9 +16,10 @@ from dropship_pipeline.alibaba.tokens import LOGIN, AccountTokens, TokenGrant, T
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage.accounts import AccountRow, AccountVault
+from dropship_pipeline.storage.opening import open_database
 from dropship_pipeline.storage.origin import claim_origin
 from dropship_pipeline.sync.place import find_announced, find_place
-from dropship_pipeline.sync.session import open_database, open_gateway, open_vault
+from dropship_pipeline.sync.session import open_gateway, open_vault
 
 ACCESS_AHEAD = timedelta(days=1)
 """An access token that ends within this is refreshed."""
