@@ -31,6 +31,7 @@ _PAST = {
         "started_at < :before AND EXISTS (SELECT FROM ops.syncs newer WHERE newer.started_at > past.started_at)",
     ),
     "ops.alerts": ("key", "resolved_at < :before"),
+    "ops.order_days": ("account, day", "reconciled_at < :before"),
     "ops.rejected_records": ("kind, record_key", "last_seen_at < :before"),
     # products that somebody asked for by ID and that Alibaba.com does not know
     "ops.fetches": (
