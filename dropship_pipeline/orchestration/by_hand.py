@@ -47,6 +47,11 @@ class ManualRefresh(dg.Config):
         description="End memberships although the sweep would end more than a fifth of the feed: "
         "for a held feed whose products really are gone.",
     )
+    publish: bool = Field(
+        default=True,
+        description="Publish a snapshot at the end. Off for push messages, which come all day: the snapshots that are "
+        "kept would be those of the last minutes. The next sync publishes what they changed.",
+    )
 
     def requests(self) -> list[SyncRequest]:
         """One request for the feeds, one for the products. Raises `Problem` for what cannot be asked."""
@@ -64,7 +69,7 @@ class ManualRefresh(dg.Config):
 
 @dg.op(pool=POOL)
 def refresh(context: dg.OpExecutionContext, config: ManualRefresh, session: dg.ResourceParam[RunSession]) -> None:
-    """Read what is named, whatever the schedules do, and publish."""
+    """Read what is named, whatever the schedules do, and publish unless told otherwise."""
     with stage(context, session) as opened:
         for request in config.requests():
             if request.feeds:
@@ -72,9 +77,10 @@ def refresh(context: dg.OpExecutionContext, config: ManualRefresh, session: dg.R
             describe(opened, request)
             take_stock(opened, request)
             quote(opened, request)
-        require_sound(opened.database, opened.settings)
-        published = publish(opened)
-    context.log_event(dg.AssetMaterialization(SNAPSHOT, metadata=snapshot_metadata(published)))
+        if config.publish:
+            require_sound(opened.database, opened.settings)
+            published = publish(opened)
+            context.log_event(dg.AssetMaterialization(SNAPSHOT, metadata=snapshot_metadata(published)))
     if opened.summary.problems:
         raise dg.Failure(description="; ".join(opened.summary.problems), allow_retries=False)
 

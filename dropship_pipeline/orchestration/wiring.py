@@ -18,6 +18,7 @@ from dropship_pipeline.orchestration.orders import (
 from dropship_pipeline.orchestration.resources import SyncOptions, desk_resource, session_resource, store_resource
 from dropship_pipeline.orchestration.schedules import schedules
 from dropship_pipeline.orchestration.upkeep import MAINTENANCE_JOB, TOKEN_REFRESH_JOB
+from dropship_pipeline.orchestration.webhooks import webhook_sensor
 from dropship_pipeline.settings import Executor, load_settings
 
 # a process forked from one that has imported everything starts in half the time of one that imports by itself
@@ -38,7 +39,7 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
         asset_checks=[*BLOCKING_CHECKS, *WARNING_CHECKS, NO_FAILED_PARTITIONS],
         jobs=[*JOBS, *BY_HAND, orders_reconciliation, orders_refresh, MAINTENANCE_JOB, TOKEN_REFRESH_JOB],
         schedules=schedules(settings),
-        sensors=[order_status_sensor(settings), alert_sensor(settings)],
+        sensors=[order_status_sensor(settings), webhook_sensor(settings), alert_sensor(settings)],
         resources={
             "session": session_resource,
             "desk": desk_resource,
