@@ -196,26 +196,47 @@ RECIPIENTS = Table(
 PLACEMENTS = Table(
     "orders",
     "placements",
-    "Orders that we placed, by our own reference: written before Alibaba.com is asked, so that none is placed twice. "
-    "The request holds the recipient's address: personal data, under row security as orders.recipients.",
+    "Orders that we place, by our own reference: written before Alibaba.com is asked, so that none is placed twice. "
+    "Under row security as orders.recipients: it tells what was ordered, and where it can be paid.",
     (
         Column("channel_refer_id", _TEXT, "The merchant's own reference", nullable=False, source="§8 channel_refer_id"),
         Column("account", _TEXT, "Who orders: see ops.accounts", nullable=False),
         Column(
             "state",
             _TEXT,
-            "`intended`, `placed`, `refused`, or `unknown`: the answer was lost and a person has to look",
+            "`planned`: nothing was sent. `sending`: it is, or whoever sent it was killed. `placed`. `refused`: there "
+            "is no order. `ambiguous`: the answer was lost, and an order may exist. `needs_person`: the account's "
+            "orders do not tell whether it does. `cancelling`, `cancelled`",
             nullable=False,
         ),
         Column("trade_id", _TEXT, "The order that came of it", source="§8 trade_id"),
-        Column("request", Type.JSON, "What was asked for", nullable=False),
+        Column("request", Type.JSON, "What was asked for, without the recipient", nullable=False),
+        Column(
+            "recipient",
+            Type.BYTES,
+            "Recipient, remark and customs details, encrypted with DROPSHIP_SECRET_KEY. NULL once the order is placed: "
+            "see orders.recipients",
+        ),
+        Column("quote", Type.JSON, "Carrier, dispatch location and costs at which it is placed", source="§7"),
+        Column(
+            "fingerprint", _TEXT, "Hash of all that was asked for: a reference stands for one order", nullable=False
+        ),
+        Column("likeness", _TEXT, "Hash of what orders at Alibaba.com can be told apart by", nullable=False),
+        Column("sends", _INT, "How often it was sent", nullable=False),
+        Column("sent_at", _TIME, "When it was last sent (UTC), by the clock that signed"),
+        Column(
+            "pay_state",
+            _TEXT,
+            "`sending`, `ambiguous`: the answer was lost. `verifying`: by the bank. `by_hand`: a person has to pay "
+            "first. `failed`, `paid`. NULL: nobody asked for it",
+        ),
         Column("pay_url", _TEXT, "Where a person can pay for it", source="§8 pay_url"),
-        Column("reason", _TEXT, "Why it was refused, or is unknown"),
-        Column("created_at", _TIME, "When it was intended (UTC)", nullable=False),
-        Column("updated_at", _TIME, "When its state last changed (UTC)", nullable=False),
+        Column("reason", _TEXT, "Why it is as it is, where that is not what was wanted"),
+        Column("created_at", _TIME, "When it was first asked for (UTC)", nullable=False),
+        Column("updated_at", _TIME, "When a state last changed (UTC)", nullable=False),
     ),
     key=("channel_refer_id",),
-    indexes=(("trade_id",),),
+    indexes=(("trade_id",), ("likeness",)),
 )
 
 ORDER_TABLES = (

@@ -204,7 +204,8 @@ def test_nobody_but_the_owner_sees_recipients_until_a_policy_lets_him_in(store: 
     merge(store, reading())
     with database.begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO orders.placements VALUES ('R1', 'default', 'intended', NULL, '{}', NULL, NULL, now(), now())"
+            "INSERT INTO orders.placements (channel_refer_id, account, state, request, fingerprint, likeness, sends, "
+            "created_at, updated_at) VALUES ('R1', 'default', 'planned', '{}', '', '', 0, now(), now())"
         )
     role = f"analyst_{uuid.uuid4().hex[:8]}"
     with database.begin() as connection:

@@ -167,6 +167,13 @@ CREATE TABLE orders.placements (
     state text NOT NULL,
     trade_id text,
     request jsonb NOT NULL,
+    recipient bytea,
+    quote jsonb,
+    fingerprint text NOT NULL,
+    likeness text NOT NULL,
+    sends integer NOT NULL,
+    sent_at timestamptz,
+    pay_state text,
     pay_url text,
     reason text,
     created_at timestamptz NOT NULL,
@@ -174,16 +181,24 @@ CREATE TABLE orders.placements (
     PRIMARY KEY (channel_refer_id)
 );
 CREATE INDEX placements_trade_id ON orders.placements (trade_id);
-COMMENT ON TABLE orders.placements IS 'Orders that we placed, by our own reference: written before Alibaba.com is asked, so that none is placed twice. The request holds the recipient''s address: personal data, under row security as orders.recipients.';
+CREATE INDEX placements_likeness ON orders.placements (likeness);
+COMMENT ON TABLE orders.placements IS 'Orders that we place, by our own reference: written before Alibaba.com is asked, so that none is placed twice. Under row security as orders.recipients: it tells what was ordered, and where it can be paid.';
 COMMENT ON COLUMN orders.placements.channel_refer_id IS 'The merchant''s own reference (guide §8 channel_refer_id)';
 COMMENT ON COLUMN orders.placements.account IS 'Who orders: see ops.accounts';
-COMMENT ON COLUMN orders.placements.state IS '`intended`, `placed`, `refused`, or `unknown`: the answer was lost and a person has to look';
+COMMENT ON COLUMN orders.placements.state IS '`planned`: nothing was sent. `sending`: it is, or whoever sent it was killed. `placed`. `refused`: there is no order. `ambiguous`: the answer was lost, and an order may exist. `needs_person`: the account''s orders do not tell whether it does. `cancelling`, `cancelled`';
 COMMENT ON COLUMN orders.placements.trade_id IS 'The order that came of it (guide §8 trade_id)';
-COMMENT ON COLUMN orders.placements.request IS 'What was asked for';
+COMMENT ON COLUMN orders.placements.request IS 'What was asked for, without the recipient';
+COMMENT ON COLUMN orders.placements.recipient IS 'Recipient, remark and customs details, encrypted with DROPSHIP_SECRET_KEY. NULL once the order is placed: see orders.recipients';
+COMMENT ON COLUMN orders.placements.quote IS 'Carrier, dispatch location and costs at which it is placed (guide §7)';
+COMMENT ON COLUMN orders.placements.fingerprint IS 'Hash of all that was asked for: a reference stands for one order';
+COMMENT ON COLUMN orders.placements.likeness IS 'Hash of what orders at Alibaba.com can be told apart by';
+COMMENT ON COLUMN orders.placements.sends IS 'How often it was sent';
+COMMENT ON COLUMN orders.placements.sent_at IS 'When it was last sent (UTC), by the clock that signed';
+COMMENT ON COLUMN orders.placements.pay_state IS '`sending`, `ambiguous`: the answer was lost. `verifying`: by the bank. `by_hand`: a person has to pay first. `failed`, `paid`. NULL: nobody asked for it';
 COMMENT ON COLUMN orders.placements.pay_url IS 'Where a person can pay for it (guide §8 pay_url)';
-COMMENT ON COLUMN orders.placements.reason IS 'Why it was refused, or is unknown';
-COMMENT ON COLUMN orders.placements.created_at IS 'When it was intended (UTC)';
-COMMENT ON COLUMN orders.placements.updated_at IS 'When its state last changed (UTC)';
+COMMENT ON COLUMN orders.placements.reason IS 'Why it is as it is, where that is not what was wanted';
+COMMENT ON COLUMN orders.placements.created_at IS 'When it was first asked for (UTC)';
+COMMENT ON COLUMN orders.placements.updated_at IS 'When a state last changed (UTC)';
 ALTER TABLE orders.placements ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE ops.order_fetches (

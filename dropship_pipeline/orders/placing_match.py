@@ -1,0 +1,90 @@
+"""Whether an order at Alibaba.com is the one that was asked for here, from its contents: lines, recipient, time.
+
+The list of orders tells no reference, and the details need not (live facts: Requests). An order whose answer was lost
+is found again by what is in it; what cannot be told is said to be so, and never guessed.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+
+from dropship_pipeline.alibaba.order_requests import Address
+from dropship_pipeline.alibaba.orders import Order, Recipient
+from dropship_pipeline.orders.placing import OrderAsked
+
+CLOCKS_APART = timedelta(hours=2)
+"""By how much the clock that signed may differ from the gateway's, which refuses signatures of others (live facts:
+Signing). An order may so seem to be older than its request."""
+
+SURELY_BEFORE = timedelta(minutes=5)
+"""An order that was created so much earlier than the request was sent is another one, unless the clocks differ."""
+
+
+class Match(Enum):
+    """What an order is to a request."""
+
+    SAME = "same"
+    OTHER = "other"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An order of the account that may be the one. `reference`: the merchant's own, where Alibaba.com tells it."""
+
+    order: Order
+    reference: str | None = None
+
+
+def match(asked: OrderAsked, sent_at: datetime, candidate: Candidate) -> Match:
+    """Whether the order is the one that was asked for at `sent_at` (UTC), by the clock that signed."""
+    if candidate.reference is not None:
+        return Match.SAME if candidate.reference == asked.reference else Match.OTHER
+    order = candidate.order
+    found = min(_lines(asked, order), _recipient(asked.recipient, order.recipient), key=_CERTAINTY.__getitem__)
+    early = order.created_at is None or order.created_at < sent_at - SURELY_BEFORE
+    return Match.UNSURE if found is Match.SAME and early else found
+
+
+_CERTAINTY = {Match.OTHER: 0, Match.UNSURE: 1, Match.SAME: 2}
+
+
+def _lines(asked: OrderAsked, order: Order) -> Match:
+    wanted: Counter[tuple[str, str]] = Counter()
+    for item in asked.items:
+        wanted[item.product_id, item.sku_id] += item.quantity
+    told: dict[tuple[str, str], Decimal] = {}
+    for line in order.lines:
+        if line.product_id is None or line.sku_id is None or line.quantity is None:
+            return Match.UNSURE
+        key = line.product_id, line.sku_id
+        told[key] = told.get(key, Decimal(0)) + line.quantity
+    if not told:
+        return Match.UNSURE
+    return Match.SAME if told == dict(wanted) else Match.OTHER
+
+
+def _recipient(wanted: Address, told: Recipient | None) -> Match:
+    """Alibaba.com may hide, cut or respell what it was told: only what is plainly another place is another one."""
+    if told is None:
+        return Match.UNSURE
+    if _differ(wanted.country_code, told.country_code) or _differ(wanted.zip, told.zip):
+        return Match.OTHER
+    name, street = _differ(wanted.contact_person, told.contact_person), _differ(wanted.address, told.address)
+    if name and street:
+        return Match.OTHER
+    return Match.SAME if name is False and street is False else Match.UNSURE
+
+
+def _differ(wanted: str, told: str | None) -> bool | None:
+    """None: what is told is hidden, or nothing."""
+    if told is None or "*" in told:
+        return None
+    return _plain(wanted) != _plain(told)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()
