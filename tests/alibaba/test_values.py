@@ -326,7 +326,9 @@ def test_a_price_is_above_zero_and_a_charge_may_be_nothing(said: object) -> None
         assert values.charge(said, "fee", []) == 0
 
 
-@pytest.mark.parametrize(("said", "code"), [("USD", "USD"), ("mxn", "MXN"), ("US$", None), ("dollars", None), (7, None)])
+@pytest.mark.parametrize(
+    ("said", "code"), [("USD", "USD"), ("mxn", "MXN"), ("US$", None), ("dollars", None), (7, None)]
+)
 def test_a_currency_is_three_letters(said: object, code: str | None) -> None:
     notes: list[Nulled] = []
     assert values.currency_code(said, "currency", notes) == code
