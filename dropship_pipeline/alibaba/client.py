@@ -56,9 +56,9 @@ class Client:
         """Close the pooled connections."""
         self._calls.close()
 
-    def call(self, request: Request) -> Answer:
-        """Send any request and wait for its answer."""
-        return self._calls.answer(request)
+    def call(self, request: Request, send_until: float | None = None) -> Answer:
+        """Send any request, after `send_until` (epoch seconds) no more (TooLate), and wait for its answer."""
+        return self._calls.answer(request, send_until)
 
     def create_token(self, code: str, uuid: str | None = None) -> TokenGrant:
         """Exchange an authorisation code (guide §1)."""
@@ -112,14 +112,20 @@ class Client:
         """Shipping options for an order (guide §7); their vendor codes may be used as its carrier."""
         return read_freight_options(self.call(request).payload)
 
-    def create_order(self, request: CreateOrder) -> fulfilment.CreatedOrder:
-        """Place an order (guide §8). An error with `outcome_unknown` means that it may exist all the same."""
-        return fulfilment.read_created_order(self.call(request).payload)
+    def create_order(self, request: CreateOrder, send_until: float | None = None) -> fulfilment.CreatedOrder:
+        """Place an order (guide §8). An error with `outcome_unknown` means that it may exist all the same.
 
-    def pay_orders(self, request: PayOrders) -> fulfilment.PayResult:
-        """Pay for orders (guide §9). An error with `outcome_unknown` means that they may be paid all the same."""
+        `send_until`: see `call`.
+        """
+        return fulfilment.read_created_order(self.call(request, send_until).payload)
+
+    def pay_orders(self, request: PayOrders, send_until: float | None = None) -> fulfilment.PayResult:
+        """Pay for orders (guide §9). An error with `outcome_unknown` means that they may be paid all the same.
+
+        `send_until`: see `call`.
+        """
         try:
-            return fulfilment.read_pay_result(self.call(request).payload)
+            return fulfilment.read_pay_result(self.call(request, send_until).payload)
         except Refused as error:
             if error.code in fulfilment.PAID_REASONS:
                 return fulfilment.PayResult("PAY_SUCCESS", error.code, error.message, None)

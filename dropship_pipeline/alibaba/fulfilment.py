@@ -93,6 +93,14 @@ def read_created_order(payload: object) -> CreatedOrder:
     return CreatedOrder(trade_id, text(raw.get("pay_url"), "pay_url", notes))
 
 
+def read_reference(payload: object) -> str | None:
+    """The merchant's own reference of an order, from `value` of its details, where Alibaba.com tells it: the guide does
+    not say that it does (§11).
+    """
+    raw = as_object(payload, "value", []) or {}
+    return text(raw.get("channel_refer_id"), "channel_refer_id", [])
+
+
 def read_pay_result(payload: object) -> PayResult:
     """From `value` (guide §9). Raises Unreadable with code `no_status`."""
     notes: list[Nulled] = []

@@ -27,8 +27,19 @@ from dropship_pipeline.alibaba.protocol import (
 )
 from dropship_pipeline.alibaba.requests import Request
 from dropship_pipeline.alibaba.transport import FORM, HEADERS, words_about
+from dropship_pipeline.problem import Problem
 
 _CHUNK = 1 << 16
+
+
+class TooLate(Problem):
+    """A call's turn came later than it was to be sent: it was not sent."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"Alibaba.com {path}: not sent, for its turn came too late",
+            "Try again when fewer calls are made; see ALIBABA_CALLS_PER_SECOND",
+        )
 
 
 class BlockingCalls:
@@ -47,12 +58,19 @@ class BlockingCalls:
         """Close the pooled connections."""
         self._session.close()
 
-    def answer(self, request: Request) -> Answer:
-        """Do what the flow of the call asks for until it has an answer. Raises ApiError."""
+    def answer(self, request: Request, send_until: float | None = None) -> Answer:
+        """Do what the flow of the call asks for until it has an answer. Raises ApiError.
+
+        After `send_until` (epoch seconds) nothing is sent any more: raises TooLate. Of a call that may not be repeated
+        nothing was carried out then.
+        """
         flow = call(request, self._gateway)
         try:
             step = next(flow)
             while True:
+                # by the wall clock: a machine that was asleep must notice
+                if isinstance(step, Send) and send_until is not None and time.time() > send_until:
+                    raise TooLate(request.operation.path)
                 step = flow.send(self._do(step))
         except StopIteration as stop:
             found: Answer = stop.value

@@ -22,6 +22,15 @@ def _orders_missing(fault: ActiveFault, _call: Call, body: Json, _scene: Scene) 
     return body
 
 
+def _orders_late(fault: ActiveFault, call: Call, body: Json, _scene: Scene) -> Body:
+    newest_ms = call.now_ms - fault.number("seconds", 5) * 1000
+    value = body["value"]
+    shown = [order for order in value["order_list"] if int(order["create_date"]["timestamp"]) <= newest_ms]
+    value["total_count"] = str(int(value["total_count"]) - len(value["order_list"]) + len(shown))
+    value["order_list"] = shown
+    return body
+
+
 def _order_status(fault: ActiveFault, _call: Call, body: Json, _scene: Scene) -> Body:
     body["value"]["trade_status"] = fault.options.get("status", "wait_confirm_modify")
     return body
@@ -33,6 +42,12 @@ ORDER_FAULTS: Mapping[str, FaultKind] = {
         _LIST,
         body=_orders_missing,
         options={"total": "kept: total_count counts the missing ones; otherwise it does not, page by page"},
+    ),
+    "orders_late": FaultKind(
+        "order lists that show an order only some time after it was created",
+        _LIST,
+        body=_orders_late,
+        options={"seconds": "how long after, 5"},
     ),
     "order_status": FaultKind(
         "orders that tell another status than they have",

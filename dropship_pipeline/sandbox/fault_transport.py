@@ -59,6 +59,10 @@ def _html_page(fault: ActiveFault, _call: Call, _scene: Scene) -> Answer:
     return Answer(_HTML, headers=(_HTML_TYPE,), outcome=f"fault:{fault.name}")
 
 
+def _dropped(fault: ActiveFault, _call: Call, _scene: Scene) -> Answer:
+    return Answer(b"{}", outcome=f"fault:{fault.name}", delivery=RESET)
+
+
 def _slow(fault: ActiveFault, answer: Answer) -> Answer:
     answer.delay_s = fault.number("seconds", 30)
     return answer
@@ -114,7 +118,8 @@ TRANSPORT_FAULTS: Mapping[str, FaultKind] = {
     "slow": FaultKind("an answer that comes late", answer=_slow, options={"seconds": "how late, 30"}),
     "hang": FaultKind("an answer that never comes", answer=_hang),
     "drip": FaultKind("an answer that comes in small pieces", answer=_drip, options={"seconds": "in how long, 10"}),
-    "reset": FaultKind("the connection is reset in the middle of the answer", answer=_reset),
+    "reset": FaultKind("the connection is reset in the middle of the answer, all being done", answer=_reset),
+    "dropped": FaultKind("the connection is reset, and nothing of the call was done", instead=_dropped),
     "truncated_json": FaultKind("JSON that ends early", answer=_truncated_json),
     "bad_gzip": FaultKind("a body that says it is gzip and is not", answer=_bad_gzip),
 }

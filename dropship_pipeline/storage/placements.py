@@ -1,0 +1,284 @@
+"""Placements: rows of `orders.placements`, and every step from one state to the next, each a transaction of its own.
+
+A step is made only from the states that it may follow, so that of two that would make it one does. What a step means
+and when it is made is decided in `sync/`.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, TextClause, text
+
+from dropship_pipeline.orders.placing import REPLACEABLE, UNSETTLED, OrderAsked, PayState, Quote, State
+from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.secrets import Cipher
+
+_COLUMNS = """channel_refer_id, account, state, trade_id, quote, fingerprint, likeness, sends, sent_at, pay_state,
+    pay_url, reason, created_at, updated_at"""
+
+_FIND = text(f"SELECT {_COLUMNS} FROM orders.placements WHERE channel_refer_id = :reference")  # noqa: S608  ours
+_FIND_ORDER = text(f"SELECT {_COLUMNS} FROM orders.placements WHERE trade_id = :trade_id")  # noqa: S608  ours
+
+_ASKED = text("SELECT request, recipient FROM orders.placements WHERE channel_refer_id = :reference")
+
+# Another order under the same reference, or the same one again: only where none exists.
+_PLAN = text("""
+    INSERT INTO orders.placements AS p (channel_refer_id, account, state, request, recipient, fingerprint, likeness,
+        sends, created_at, updated_at)
+    VALUES (:reference, :account, :planned, CAST(:request AS jsonb), :recipient, :fingerprint, :likeness, 0,
+        clock_timestamp(), clock_timestamp())
+    ON CONFLICT (channel_refer_id) DO UPDATE SET
+        state = excluded.state, request = excluded.request, recipient = excluded.recipient, account = excluded.account,
+        quote = CASE WHEN p.fingerprint = excluded.fingerprint AND p.state = :planned THEN p.quote END,
+        fingerprint = excluded.fingerprint, likeness = excluded.likeness, reason = NULL,
+        updated_at = excluded.updated_at
+    WHERE p.state = ANY (:replaceable)
+""")
+
+_QUOTED = text("""
+    UPDATE orders.placements SET quote = CAST(:quote AS jsonb), updated_at = clock_timestamp()
+    WHERE channel_refer_id = :reference AND state = :planned AND fingerprint = :fingerprint
+""")
+
+_SENDING = text("""
+    UPDATE orders.placements
+    SET state = :sending, sends = sends + 1, sent_at = :sent_at, reason = NULL, updated_at = clock_timestamp()
+    WHERE channel_refer_id = :reference AND state = :planned AND fingerprint = :fingerprint
+""")
+
+_MOVE = text("""
+    UPDATE orders.placements
+    SET state = :state, reason = :reason, recipient = CASE WHEN :state <> 'cancelled' THEN recipient END,
+        updated_at = CASE state WHEN :state THEN updated_at ELSE clock_timestamp() END
+    WHERE channel_refer_id = :reference AND state = ANY (:before) AND sends = :sends
+""")
+
+# Which order is whose is decided by one at a time.
+_TAKE_TURN = text("LOCK TABLE orders.placements IN SHARE ROW EXCLUSIVE MODE")
+
+_OWNER = text("""
+    SELECT channel_refer_id FROM orders.placements WHERE trade_id = :trade_id AND channel_refer_id <> :reference
+""")
+
+_PLACED = text("""
+    UPDATE orders.placements
+    SET state = :placed, trade_id = :trade_id, pay_url = coalesce(:pay_url, pay_url), recipient = NULL,
+        reason = :reason, updated_at = clock_timestamp()
+    WHERE channel_refer_id = :reference AND state = ANY (:unsettled) AND sends = :sends
+""")
+
+_PAY = text("""
+    UPDATE orders.placements
+    SET pay_state = :pay_state, pay_url = coalesce(:pay_url, pay_url), reason = :reason, updated_at = clock_timestamp()
+    WHERE channel_refer_id = :reference AND state = :placed AND pay_state IS NOT DISTINCT FROM :before
+""")
+
+_CLAIMED = text("SELECT trade_id FROM orders.placements WHERE trade_id = ANY (:trade_ids)")
+
+_RIVALS = text("""
+    SELECT channel_refer_id FROM orders.placements
+    WHERE likeness = :likeness AND channel_refer_id <> :reference AND state = ANY (:unsettled)
+    ORDER BY channel_refer_id
+""")
+
+_SINCE = text("SELECT since FROM ops.origin")
+
+# What pushes and lists told of, whatever the list shows just now.
+_KNOWN = text("""
+    SELECT trade_id FROM ops.order_fetches WHERE account = :account AND listed_created_at >= :since
+    UNION SELECT trade_id FROM orders.orders WHERE account = :account AND created_at >= :since
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """An order that we place, as it stands; without what is personal. Times are UTC.
+
+    `sends`: how often it was sent. `sent_at`: by the clock that signed. `reason`: why it is as it is, fit to be shown.
+    `pay_url` is for the person who pays, and for nobody else.
+    """
+
+    reference: str
+    account: str
+    state: State
+    trade_id: str | None
+    quote: Quote | None
+    fingerprint: str
+    likeness: str
+    sends: int
+    sent_at: datetime | None
+    pay_state: PayState | None
+    pay_url: str | None = field(repr=False)
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PlacementStore:
+    """The placements of a deployment. Every method raises `DatabaseProblem`."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    def now(self) -> datetime:
+        """The time (UTC) by the clock that `updated_at` is of."""
+        with self._database.begin() as connection:
+            now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            return now
+
+    def find(self, reference: str) -> Placement | None:
+        """The placement of this reference."""
+        return find_placement(self._database, reference)
+
+    def get(self, reference: str) -> Placement:
+        """The placement of this reference, which exists."""
+        found = self.find(reference)
+        if found is None:
+            raise Problem(
+                f"Nothing is known of an order with reference {reference[:64]!r}",
+                "Describe it in a file: dropship orders place --file ORDER.yaml",
+            )
+        return found
+
+    def asked(self, reference: str) -> OrderAsked:
+        """What was asked for; of an order that was placed the recipient is forgotten. Raises Problem, `WrongKey`."""
+        with self._database.begin() as connection:
+            row = connection.execute(_ASKED, {"reference": reference}).one()
+        if row.recipient is None:
+            raise Problem(
+                f"The recipient of order {reference} is not kept here any more",
+                "Give the order again, with --file",
+            )
+        return OrderAsked.opened(reference, row.request, self._cipher.decrypt(bytes(row.recipient)))
+
+    def plan(self, asked: OrderAsked, account: str) -> Placement:
+        """Write down what is asked for, unless an order of this reference exists or may exist; what stands then."""
+        given = {
+            "reference": asked.reference,
+            "account": account,
+            "planned": State.PLANNED,
+            "request": json.dumps(asked.told()),
+            "recipient": self._cipher.encrypt(asked.sealed()),
+            "fingerprint": asked.fingerprint(account),
+            "likeness": asked.likeness(account),
+            "replaceable": list(REPLACEABLE),
+        }
+        with self._database.begin() as connection:
+            connection.execute(_PLAN, given)
+        return self.get(asked.reference)
+
+    def quoted(self, placement: Placement, quote: Quote) -> Placement:
+        """Keep the quote at which it is to be placed."""
+        given = {"quote": json.dumps(quote.as_json()), "planned": State.PLANNED, "fingerprint": placement.fingerprint}
+        return self._step(_QUOTED, placement, given)
+
+    def sending(self, placement: Placement, sent_at: datetime) -> Placement:
+        """It is about to be sent: to be committed before the call."""
+        given = {
+            "sending": State.SENDING,
+            "planned": State.PLANNED,
+            "sent_at": sent_at,
+            "fingerprint": placement.fingerprint,
+        }
+        return self._step(_SENDING, placement, given)
+
+    def move(self, placement: Placement, before: Collection[State], state: State, reason: str | None) -> Placement:
+        """From one of `before` to `state`."""
+        given = {"state": state, "before": list(before), "reason": reason, "sends": placement.sends}
+        return self._step(_MOVE, placement, given)
+
+    def placed(
+        self, placement: Placement, trade_id: str, pay_url: str | None = None, reason: str | None = None
+    ) -> Placement:
+        """The order exists, and is this one. Left for a person where it is another placement's already."""
+        given = {"reference": placement.reference, "sends": placement.sends, "unsettled": list(UNSETTLED)}
+        with self._database.begin() as connection:
+            connection.execute(_TAKE_TURN)
+            owner = connection.execute(_OWNER, {**given, "trade_id": trade_id}).scalar_one_or_none()
+            if owner is None:
+                order = {"trade_id": trade_id, "pay_url": pay_url, "reason": reason, "placed": State.PLACED}
+                written = connection.execute(_PLACED, given | order).rowcount
+            else:
+                written = 0
+        if written:
+            return self.get(placement.reference)
+        current = self.get(placement.reference)
+        if current.trade_id == trade_id:
+            return current  # somebody else found it out first
+        said = (
+            f"Alibaba.com names order {trade_id}, which is that of reference {owner}"
+            if owner is not None
+            else f"Alibaba.com names order {trade_id}, and meanwhile it became {current.trade_id or current.state}"
+        )
+        return self.move(current, list(State), State.NEEDS_PERSON, said)
+
+    def pay(
+        self, placement: Placement, pay_state: PayState | None, reason: str | None = None, pay_url: str | None = None
+    ) -> Placement:
+        """The payment goes from the state that `placement` has to `pay_state`."""
+        given = {
+            "pay_state": pay_state,
+            "before": placement.pay_state,
+            "pay_url": pay_url,
+            "reason": reason,
+            "placed": State.PLACED,
+        }
+        return self._step(_PAY, placement, given)
+
+    def in_use_since(self) -> datetime:
+        """Since when the accounts of this deployment are used with it (UTC)."""
+        with self._database.begin() as connection:
+            since: datetime = connection.execute(_SINCE).scalar_one()
+            return since
+
+    def claimed(self, trade_ids: Sequence[str]) -> set[str]:
+        """Which of these orders are some placement's."""
+        with self._database.begin() as connection:
+            return set(connection.execute(_CLAIMED, {"trade_ids": list(trade_ids)}).scalars())
+
+    def rivals(self, placement: Placement) -> list[str]:
+        """References of which an order may exist that could not be told from this one's."""
+        given = {"likeness": placement.likeness, "reference": placement.reference, "unsettled": list(UNSETTLED)}
+        with self._database.begin() as connection:
+            return list(connection.execute(_RIVALS, given).scalars())
+
+    def known_orders(self, account: str, since: datetime) -> set[str]:
+        """The account's orders in the tables that were created since then (UTC)."""
+        with self._database.begin() as connection:
+            return set(connection.execute(_KNOWN, {"account": account, "since": since}).scalars())
+
+    def _step(self, statement: TextClause, placement: Placement, given: Mapping[str, object]) -> Placement:
+        with self._database.begin() as connection:
+            done = connection.execute(statement, {"reference": placement.reference, **given})
+        current = self.get(placement.reference)
+        if not done.rowcount:
+            raise Problem(
+                f"Order {placement.reference} was {placement.state} and became {current.state} meanwhile",
+                "Somebody else works on it: look again with `dropship orders show`",
+            )
+        return current
+
+
+def find_placement(database: Database, name: str) -> Placement | None:
+    """The placement of this reference, or else of this order ID."""
+    with database.begin() as connection:
+        return _one(connection, name)
+
+
+def _one(connection: Connection, name: str) -> Placement | None:
+    row = connection.execute(_FIND, {"reference": name}).one_or_none()
+    row = row or connection.execute(_FIND_ORDER, {"trade_id": name}).one_or_none()
+    return None if row is None else _placement(row)
+
+
+def _placement(row: Row[tuple[object, ...]]) -> Placement:
+    told = dict(row._mapping)
+    told["reference"] = told.pop("channel_refer_id")
+    told["state"] = State(told["state"])
+    told["pay_state"] = told["pay_state"] and PayState(told["pay_state"])
+    told["quote"] = told["quote"] and Quote.from_json(told["quote"])
+    return Placement(**told)
