@@ -112,7 +112,7 @@ ACCOUNTS = Table(
     "accounts",
     "Buyers that the app acts for. Tokens are encrypted with DROPSHIP_SECRET_KEY.",
     (
-        Column("account", _TEXT, "The name it goes by here", nullable=False),
+        Column("account", _TEXT, "The name it goes by here: `default`, or as it was authorised", nullable=False),
         Column("alibaba_user_id", _TEXT, "Alibaba user ID", source="§1 user_info.user_id"),
         Column("havana_id", _TEXT, "ID of a buyer migrated from the old platform", source="§1 note"),
         Column("account_platform", _TEXT, "As answered", source="§1 account_platform", example="buyApp"),
@@ -127,6 +127,7 @@ ACCOUNTS = Table(
             _TEXT,
             "Hash of the tokens in the environment that it was seeded from: new ones seed it again",
         ),
+        Column("last_used_at", _TIME, "When a process last began to make calls with its tokens (UTC)"),
         Column("updated_at", _TIME, "When (UTC)", nullable=False),
     ),
     key=("account",),

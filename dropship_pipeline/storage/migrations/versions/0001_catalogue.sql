@@ -413,11 +413,12 @@ CREATE TABLE ops.accounts (
     state text NOT NULL,
     reason text,
     seeded_from text,
+    last_used_at timestamptz,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (account)
 );
 COMMENT ON TABLE ops.accounts IS 'Buyers that the app acts for. Tokens are encrypted with DROPSHIP_SECRET_KEY.';
-COMMENT ON COLUMN ops.accounts.account IS 'The name it goes by here';
+COMMENT ON COLUMN ops.accounts.account IS 'The name it goes by here: `default`, or as it was authorised';
 COMMENT ON COLUMN ops.accounts.alibaba_user_id IS 'Alibaba user ID (guide §1 user_info.user_id)';
 COMMENT ON COLUMN ops.accounts.havana_id IS 'ID of a buyer migrated from the old platform (guide §1 note)';
 COMMENT ON COLUMN ops.accounts.account_platform IS 'As answered (guide §1 account_platform)';
@@ -428,6 +429,7 @@ COMMENT ON COLUMN ops.accounts.refresh_token_expires_at IS 'When (UTC) (guide §
 COMMENT ON COLUMN ops.accounts.state IS '`active`, or `reauthorise`: a person has to log in again';
 COMMENT ON COLUMN ops.accounts.reason IS 'Why it must be authorised again';
 COMMENT ON COLUMN ops.accounts.seeded_from IS 'Hash of the tokens in the environment that it was seeded from: new ones seed it again';
+COMMENT ON COLUMN ops.accounts.last_used_at IS 'When a process last began to make calls with its tokens (UTC)';
 COMMENT ON COLUMN ops.accounts.updated_at IS 'When (UTC)';
 
 CREATE TABLE ops.rejected_records (
