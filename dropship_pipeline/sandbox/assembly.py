@@ -14,6 +14,8 @@ from dropship_pipeline.sandbox.fault_table import FAULT_KINDS
 from dropship_pipeline.sandbox.faults import FaultBoard, Scene
 from dropship_pipeline.sandbox.gateway import Gateway
 from dropship_pipeline.sandbox.limits import CallLimit
+from dropship_pipeline.sandbox.push_messages import PushMessages
+from dropship_pipeline.sandbox.pushes import Pushes, PushPlan
 from dropship_pipeline.sandbox.world.catalogue import Catalogue
 from dropship_pipeline.sandbox.world.orders import Orders
 
@@ -33,6 +35,7 @@ class Sandbox:
     faults: FaultBoard
     gateway: Gateway
     authorize: Authorize
+    pushes: Pushes
 
 
 def assemble(config: SandboxConfig) -> Sandbox:
@@ -53,6 +56,7 @@ def assemble(config: SandboxConfig) -> Sandbox:
     faults = FaultBoard(FAULT_KINDS, Scene(catalogue, accounts, config.dialect), config.seed)
     for text in config.faults:
         faults.switch_on(text)
+    plan = PushPlan(config.push_url, config.push_drop, config.push_duplicate, config.push_reorder, config.push_retry_s)
     endpoints = [
         *auth.endpoints(accounts),
         *listing.endpoints(catalogue, config.dialect),
@@ -74,4 +78,5 @@ def assemble(config: SandboxConfig) -> Sandbox:
         faults=faults,
         gateway=Gateway(endpoints, accounts, clock, limit, counters, faults),
         authorize=authorizer(accounts),
+        pushes=Pushes(PushMessages(catalogue, book, accounts, clock).look, accounts.default_app, plan, config.seed),
     )

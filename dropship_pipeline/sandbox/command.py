@@ -111,6 +111,24 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     show_default=True,
     help="Whether a refresh answer tells the refresh token.",
 )
+@click.option("--push-url", metavar="URL", help="Push every change of products and orders to this address, signed.")
+@click.option(
+    "--push-drop", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of messages that get lost."
+)
+@click.option(
+    "--push-duplicate",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of messages that come twice.",
+)
+@click.option(
+    "--push-reorder",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of messages that come late, after others.",
+)
 @click.option("--log", "log_file", type=click.Path(dir_okay=False), help="Write a JSON line for each answered call.")
 @click.option(
     "--announce",

@@ -28,4 +28,9 @@ class SandboxConfig:
     refresh_token_s: int = 5_184_000  # 0: tokens cannot be refreshed
     rotate_refresh_token: bool = False  # whether a refresh ends the refresh token and gives another
     refresh_repeats_token: bool = True  # whether a refresh answer tells the refresh token at all
+    push_url: str | None = None  # where changes of products and orders are pushed to
+    push_drop: float = 0.0  # shares of the messages that get lost, come twice, come late
+    push_duplicate: float = 0.0
+    push_reorder: float = 0.0
+    push_retry_s: float = 5.0  # until the first retry of a message that was not acknowledged; then twice as long
     log_file: str | None = None  # a JSON line for each answered call

@@ -5,7 +5,7 @@ GET reads; POST changes, with a JSON object as its body.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import orjson
 
@@ -34,6 +34,8 @@ class Control:
             ("POST", "clock"): self._set_clock,
             ("GET", "limit"): self._limit,
             ("POST", "limit"): self._set_limit,
+            ("GET", "pushes"): self._pushes,
+            ("POST", "pushes"): self._set_pushes,
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._switch_on,
             ("DELETE", "faults"): self._switch_off,
@@ -116,6 +118,14 @@ class Control:
         limit.calls_per_second = float(body.get("calls_per_second", limit.calls_per_second))
         limit.ban_s = float(body.get("ban_s", limit.ban_s))
         return self._limit(query, body)
+
+    def _pushes(self, _query: Mapping[str, str], _body: Json) -> object:
+        return self._sandbox.pushes.told()
+
+    def _set_pushes(self, query: Mapping[str, str], body: Json) -> object:
+        pushes = self._sandbox.pushes
+        pushes.change(replace(pushes.plan, **body))
+        return self._pushes(query, body)
 
     def _faults(self, _query: Mapping[str, str], _body: Json) -> object:
         known = {

@@ -151,6 +151,7 @@ def _run(sandbox: "Sandbox", listener: socket.socket, ready: Callable[[], None])
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            self.pushing = asyncio.get_running_loop().create_task(sandbox.pushes.run())
             ready()
 
     config = uvicorn.Config(
