@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
@@ -17,6 +17,9 @@ from sqlalchemy.exc import ArgumentError
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.failures import CommitUnknown, DatabaseDown, DatabaseProblem, in_our_words
+
+if TYPE_CHECKING:
+    from dropship_pipeline.storage.arrow_connection import ArrowConnection
 
 __all__ = ["CommitUnknown", "Database", "DatabaseDown", "DatabaseProblem"]
 
@@ -89,8 +92,8 @@ class Database:
             yield connection
 
     @contextmanager
-    def adbc(self) -> Iterator[Any]:
-        """An ADBC connection of its own (DBAPI), for Arrow tables in bulk.
+    def adbc(self) -> Iterator["ArrowConnection"]:
+        """A connection of its own, for Arrow tables in bulk.
 
         It commits each statement by itself; where a transaction is wanted, say BEGIN and COMMIT. ADBC's own way
         begins the next transaction with each commit, which leaves the session idle in a transaction for ever.
@@ -102,9 +105,11 @@ class Database:
             finally:
                 connection.close()
 
-    def open_adbc(self) -> Any:
+    def open_adbc(self) -> "ArrowConnection":
         """What `adbc` gives, to be closed by the caller, and with the driver's own errors."""
         import adbc_driver_postgresql.dbapi  # noqa: PLC0415  it brings pyarrow, for which nobody who only looks waits
+
+        from dropship_pipeline.storage.arrow_connection import ArrowConnection  # noqa: PLC0415  likewise
 
         with self._adbc_lock:
             if self._adbc_template is None:
@@ -114,7 +119,7 @@ class Database:
                 self._adbc_closer = weakref.finalize(self, template.close)
             connection = self._adbc_template.adbc_clone()
         connection.adbc_connection.set_autocommit(True)
-        return connection
+        return ArrowConnection(connection)
 
     def close(self) -> None:
         """Close the pooled connections; the next use opens new ones."""

@@ -7,20 +7,17 @@ Each file is read back and held against its table before the folder becomes `lat
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import adbc_driver_manager
 import pyarrow as pa
 import pyarrow.parquet as pq
-from adbc_driver_postgresql import StatementOptions
 from sqlalchemy import text
 
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.arrow_connection import ArrowConnection
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Draft, Lake
 from dropship_pipeline.storage.locks import exclusive
@@ -133,30 +130,27 @@ def _write_tables(database: Database, draft: Draft) -> tuple[datetime, tuple[Ver
     # files are read back beside, while Postgres measures and sends the next table
     with (
         database.adbc() as connection,
-        closing(connection.cursor()) as cursor,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="read back") as beside,
     ):
-        cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(_BATCH_BYTES)})
-        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        cursor.execute("SELECT now()")
-        (taken_at,) = cursor.fetchone()
+        connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        [(taken_at,)] = connection.run("SELECT now()")
         sides = []
         for table in PUBLISHED:
-            _write_table(cursor, table, draft)
+            _write_table(connection, table, draft)
             in_parquet = beside.submit(_read_back, table, draft)
-            sides.append((table, measure_in_postgres(cursor, table), in_parquet))
-        cursor.execute("COMMIT")
+            sides.append((table, measure_in_postgres(connection, table), in_parquet))
+        connection.run("COMMIT")
         return taken_at, tuple(compare(table, ours, theirs.result()) for table, ours, theirs in sides)
 
 
-def _write_table(cursor: Any, table: Table, draft: Draft) -> None:
+def _write_table(connection: ArrowConnection, table: Table, draft: Draft) -> None:
     schema = arrow_schema(table)
-    cursor.execute(_select(table))
     with (
         draft.open_output(_path(table)) as sink,
         pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer,
+        closing(connection.batches(_select(table), _BATCH_BYTES)) as batches,
     ):
-        for batch in _batches(cursor):
+        for batch in batches:
             writer.write_batch(_pinned(batch, schema))
 
 
@@ -173,16 +167,6 @@ def _select(table: Table) -> str:
     """The rows in the order of the key; those of a change log as they happened."""
     order = table.key or sorted(table.column_names, key=lambda name: name != "observed_at")
     return f"SELECT {', '.join(table.column_names)} FROM {table.full_name} ORDER BY {', '.join(order)}"  # noqa: S608  our own names
-
-
-def _batches(cursor: Any) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from cursor.fetch_record_batch()
-    except (OSError, pa.ArrowException) as error:
-        # what breaks in the middle of a stream comes as Arrow's error, and must not pass for one of the lake
-        raise adbc_driver_manager.OperationalError(
-            str(error), status_code=adbc_driver_manager.AdbcStatusCode.IO
-        ) from error
 
 
 def _pinned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -7,6 +7,7 @@ one whose connection broke during COMMIT may stand or not, and says so.
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from dropship_pipeline.storage.database import Database
@@ -38,15 +39,22 @@ class Transactions:
         Without `commit` everything is rolled back: to see whether it would do. Raises the drivers' own errors, and
         `CommitUnknown`.
         """
+        try:
+            return self._run(prepare, work, commit=commit)
+        except Exception:
+            raise
+        except BaseException:
+            self.close()  # interrupted: the transaction is undone here and now, with the locks that it holds
+            raise
+
+    def _run(self, prepare: Callable[[Stage], None], work: Callable[[Stage], T], *, commit: bool) -> T:
         tries = 0
         while True:
             try:
                 if self._stage is None:
                     self._stage = Stage(self._database)
                 stage = self._stage
-                prepare(stage)
-                stage.run("BEGIN")
-                done = work(stage)
+                done = stage.do(partial(_begun, stage, prepare, work))
             except Exception as error:
                 self._abandon(error)
                 tries += 1
@@ -82,3 +90,9 @@ class Transactions:
                 f"The connection to the database {self._database.address} broke while a batch was being committed",
                 "Run the command again: if the batch was committed it finds nothing to do, else it is merged then",
             ) from error
+
+
+def _begun(stage: Stage, prepare: Callable[[Stage], None], work: Callable[[Stage], T]) -> T:
+    prepare(stage)
+    stage.run("BEGIN")
+    return work(stage)

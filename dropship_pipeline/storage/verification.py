@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.arrow_connection import ArrowConnection
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.model import Column, Table, Type
 
@@ -102,12 +103,11 @@ def _measures(column: Column) -> Sequence[_Measure]:
     return ((_COUNT,) if column.nullable else ()) + _OF_TYPE[column.type]
 
 
-def measure_in_postgres(cursor: Any, table: Table) -> Measures:
-    """Measure the table over an ADBC cursor, in its transaction: one pass, whatever the number of columns."""
+def measure_in_postgres(connection: ArrowConnection, table: Table) -> Measures:
+    """Measure the table over a connection, in its transaction: one pass, whatever the number of columns."""
     wanted = [(column.name, measure) for column in table.columns for measure in _measures(column)]
     selected = ", ".join(["count(*)", *(measure.sql.format(name) for name, measure in wanted)])
-    cursor.execute(f"SELECT {selected} FROM {table.full_name}")  # noqa: S608  our own names
-    rows, *found = cursor.fetchone()
+    [(rows, *found)] = connection.run(f"SELECT {selected} FROM {table.full_name}")  # noqa: S608  our own names
     named = {
         f"{name}: {measure.name}": None if value is None else measure.read(value)
         for (name, measure), value in zip(wanted, found, strict=True)

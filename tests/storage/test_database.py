@@ -27,9 +27,8 @@ def test_every_spelling_of_an_address_reaches_the_database_with_both_drivers(dat
     same = Database(url.format(user=parsed.username, name=parsed.database, socket=parsed.query["host"]))
     with same.begin() as connection:
         assert connection.exec_driver_sql("SELECT current_database()").scalar() == parsed.database
-    with same.adbc() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT current_database()")
-        assert cursor.fetchone() == (parsed.database,)
+    with same.adbc() as bulk_connection:
+        assert bulk_connection.run("SELECT current_database()") == [(parsed.database,)]
     same.close()
 
 
@@ -93,17 +92,15 @@ def test_a_mistake_of_ours_is_not_dressed_up_as_a_fault_of_the_database(database
 def test_a_pooled_connection_that_the_server_dropped_is_replaced_unnoticed(database: Database) -> None:
     with database.begin() as connection:
         first = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-    with database.adbc() as other, other.cursor() as cursor:
-        cursor.execute(f"SELECT pg_terminate_backend({first}, 5000)")
-        assert cursor.fetchone() == (True,)
+    with database.adbc() as other:
+        assert other.run(f"SELECT pg_terminate_backend({first}, 5000)") == [(True,)]
     with database.begin() as connection:
         assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != first
 
 
 def bulk(database: Database, statement: str) -> None:
-    with database.adbc() as connection, connection.cursor() as cursor:
-        cursor.execute(statement)
-        cursor.fetchall()
+    with database.adbc() as connection:
+        connection.run(statement)
 
 
 def test_a_connection_that_breaks_in_the_middle_is_a_database_that_is_down(database: Database) -> None:
