@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -102,7 +103,7 @@ class Tally:
 
 
 class Gateway:
-    """One gateway for one app and one account. Shared by all transports of a process.
+    """One gateway for one app and one account (of another: `with_tokens`). Shared by all transports of a process.
 
     `base_url` includes `/rest` where the gateway has it. Raises Problem for an address that is none.
     """
@@ -137,6 +138,12 @@ class Gateway:
 
     def __repr__(self) -> str:
         return f"Gateway({self.host!r})"
+
+    def with_tokens(self, tokens: TokenSource) -> "Gateway":
+        """The same gateway for another account of the app: budget, dialect and tally are one."""
+        other = copy(self)
+        other.tokens = tokens
+        return other
 
     def sign(self, request: Request, dialect: Dialect, token: str | None) -> HttpRequest:
         """The request as it is sent, signed for now. Empty values are left out: they are not signed either."""

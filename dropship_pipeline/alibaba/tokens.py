@@ -19,6 +19,13 @@ from dropship_pipeline.alibaba.values import Nulled, integer, text
 REFRESH_AHEAD = timedelta(minutes=30)  # guide §2: Usage Notes
 _RETRY_AHEAD = timedelta(minutes=1)  # a refresh ahead of time that failed in passing is not tried at every call
 LOGIN = "Authorise the account again: dropship auth login"
+DEFAULT_ACCOUNT = "default"
+"""The name of an account that nobody named."""
+
+
+def login_command(account: str) -> str:
+    """What a person types to authorise this account."""
+    return "dropship auth login" if account == DEFAULT_ACCOUNT else f"dropship auth login --account {account}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,9 @@ class TokenVault(Protocol):
     def mark_for_reauthorisation(self, account: str, reason: str) -> None:
         """A person has to log in again; `reason` is fit to be shown."""
 
+    def note_use(self, account: str) -> None:
+        """Calls are about to be made with the account's tokens."""
+
 
 class StaticTokens:
     """One token that cannot be renewed."""
@@ -133,7 +143,7 @@ class StaticTokens:
 
     def renew(self, stale: str) -> str:  # noqa: ARG002 - there is only one
         """Raises TokenRefused."""
-        raise _refused("the access token is refused and no refresh token is known")
+        raise _refused("the access token is refused and no refresh token is known", LOGIN)
 
     def give_up(self, refused: str, reason: str) -> None:
         """There is nothing to mark."""
@@ -193,7 +203,8 @@ class AccountTokens:
                 return token
             pair = self._vault.load(self._account)
             if pair is None:
-                raise _no_token(f"account {self._account}")
+                raise self._without_tokens()
+            self._vault.note_use(self._account)
             now = self._now()
             if not pair.needs_refresh(now) or (not pair.refreshable(now) and not pair.needs_refresh(now, timedelta())):
                 return self._use(pair)
@@ -228,7 +239,7 @@ class AccountTokens:
         with self._vault.lock(self._account):
             pair = self._vault.load(self._account)
             if pair is None:
-                raise _no_token(f"account {self._account}")
+                raise self._without_tokens()
             if pair.access_token != stale:
                 return self._use(pair)
             if self._dead is not None and self._dead[0] == stale:
@@ -260,14 +271,18 @@ class AccountTokens:
     def _marked(self, token: str, reason: str) -> TokenRefused:
         self._vault.mark_for_reauthorisation(self._account, reason)
         self._pair = None
-        error = _refused(f"account {self._account}: {reason}")
+        remedy = f"Authorise the account again: {login_command(self._account)}"
+        error = _refused(f"account {self._account}: {reason}", remedy)
         self._dead = token, error
         return error
 
+    def _without_tokens(self) -> TokenRefused:
+        return _no_token(f"account {self._account}", login_command(self._account))
 
-def _refused(words: str) -> TokenRefused:
-    return TokenRefused("IllegalAccessToken", words, remedy=LOGIN)
+
+def _refused(words: str, remedy: str) -> TokenRefused:
+    return TokenRefused("IllegalAccessToken", words, remedy=remedy)
 
 
-def _no_token(whose: str) -> TokenRefused:
-    return TokenRefused("NoToken", f"no token of {whose}", remedy="Authorise: dropship auth login")
+def _no_token(whose: str, login: str = "dropship auth login") -> TokenRefused:
+    return TokenRefused("NoToken", f"no token of {whose}", remedy=f"Authorise: {login}")

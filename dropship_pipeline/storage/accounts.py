@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from dropship_pipeline.alibaba.tokens import TokenPair
+from dropship_pipeline.alibaba.tokens import TokenPair, login_command
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.locks import exclusive
@@ -52,6 +52,23 @@ _SAVE = text("""
         state = 'active', reason = NULL, updated_at = excluded.updated_at
 """)
 
+# whoever authorises at the same moment waits: two names must not be given to one buyer
+_ALONE = text("LOCK TABLE ops.accounts IN SHARE ROW EXCLUSIVE MODE")
+
+_SAME = text("""
+    SELECT account, alibaba_user_id FROM ops.accounts
+    WHERE account = :account OR alibaba_user_id = :user_id ORDER BY account
+""")
+
+_NOBODYS = text("""
+    UPDATE ops.accounts SET alibaba_user_id = NULL, havana_id = NULL, account_platform = NULL, last_used_at = NULL
+    WHERE account = :account
+""")
+
+_FORGET = text("DELETE FROM ops.accounts WHERE account = :account RETURNING account")
+
+_USED = text("UPDATE ops.accounts SET last_used_at = clock_timestamp() WHERE account = :account")
+
 _MARK = text("""
     UPDATE ops.accounts SET state = 'reauthorise', reason = :reason, updated_at = clock_timestamp()
     WHERE account = :account
@@ -59,7 +76,7 @@ _MARK = text("""
 
 _ACCOUNTS = text("""
     SELECT account, alibaba_user_id, havana_id, account_platform, access_token_expires_at, refresh_token_expires_at,
-           state, reason, updated_at
+           state, reason, updated_at, last_used_at
     FROM ops.accounts ORDER BY account
 """)
 
@@ -77,6 +94,12 @@ class AccountRow:
     state: str
     reason: str | None
     updated_at: datetime
+    last_used_at: datetime | None
+
+    @property
+    def active(self) -> bool:
+        """Whether calls can be made for it; if not, a person has to authorise it again."""
+        return self.state == "active"
 
 
 class AccountVault:
@@ -133,7 +156,49 @@ class AccountVault:
 
     def save(self, account: str, pair: TokenPair, profile: Mapping[str, str]) -> None:
         """See `TokenVault`. What `profile` does not tell (guide §1: `user_info`) stays as it is."""
-        row = {
+        with self._database.begin() as connection:
+            connection.execute(_SAVE, self._row(account, pair, profile))
+
+    def authorise(self, account: str, pair: TokenPair, profile: Mapping[str, str], *, replace: bool) -> None:
+        """Keep what a buyer has just granted for this account; be inside `lock`.
+
+        Raises Problem, and keeps nothing, for a buyer who is known under another name, and for another buyer than the
+        account was of before, unless it is to `replace` that one.
+        """
+        row = self._row(account, pair, profile)
+        with self._database.begin() as connection:
+            connection.execute(_ALONE)
+            known = {other.account: other.alibaba_user_id for other in connection.execute(_SAME, row)}
+            user = row["user_id"]
+            for name in known.keys() - {account}:
+                raise Problem(
+                    f"Alibaba.com user {user} is account {name} already",
+                    f"Authorise it under that name: {login_command(name)}; or let go of that one first: "
+                    f"dropship auth forget {name}",
+                )
+            before = known.get(account)
+            if before is not None and user is not None and user != before:
+                if not replace:
+                    raise Problem(
+                        f"Account {account} is Alibaba.com user {before}, and user {user} has just authorised the app",
+                        "Authorise that one under a name of its own: --account NAME; or confirm that it takes the "
+                        "place of the other: --replace",
+                    )
+                connection.execute(_NOBODYS, row)
+            connection.execute(_SAVE, row)
+
+    def forget(self, account: str) -> bool:
+        """Let go of an account and its tokens; False where there is none. Waits for whoever renews them just now."""
+        with self.lock(account), self._database.begin() as connection:
+            return connection.execute(_FORGET, {"account": account}).scalar() is not None
+
+    def note_use(self, account: str) -> None:
+        """See `TokenVault`."""
+        with self._database.begin() as connection:
+            connection.execute(_USED, {"account": account})
+
+    def _row(self, account: str, pair: TokenPair, profile: Mapping[str, str]) -> dict[str, object]:
+        return {
             "account": account,
             "user_id": profile.get("user_id"),
             "havana_id": profile.get("havana_id"),
@@ -143,8 +208,6 @@ class AccountVault:
             "expires_at": pair.expires_at,
             "refresh_expires_at": pair.refresh_expires_at,
         }
-        with self._database.begin() as connection:
-            connection.execute(_SAVE, row)
 
     def mark_for_reauthorisation(self, account: str, reason: str) -> None:
         """See `TokenVault`."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dropship_pipeline.alibaba.tokens import login_command
 from dropship_pipeline.catalog.feeds import FEEDS_BY_KEY
 from dropship_pipeline.storage.alerts import Alert, ClosedAccount, HeldFeed, Kind
 from dropship_pipeline.sync.summary import FeedOutcome, FeedState, SyncSummary
@@ -79,7 +80,8 @@ def standing(held: Sequence[HeldFeed], closed: Sequence[ClosedAccount]) -> list[
             f"account:{account.account}",
             f"account {account.account}",
             f"Account {account.account} has to be authorised again",
-            f"{account.reason.rstrip('.') or 'Alibaba.com refuses its tokens'}. Log in: dropship auth login.",
+            f"{account.reason.rstrip('.') or 'Alibaba.com refuses its tokens'}. "
+            f"Log in: {login_command(account.account)}.",
             account.since,
         )
         for account in closed

@@ -5,19 +5,23 @@ is announced there. Otherwise one is started, for as long as it is needed.
 """
 
 import fcntl
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from dropship_pipeline.alibaba.tokens import DEFAULT_ACCOUNT
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sandbox.announcement import Announcement, read_announcement
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
 from dropship_pipeline.settings import DialectName, Settings
 
+SIMULATED_ACCOUNT = "simulated"
+"""The one account there is where no app is named; no other account is called so."""
 SIMULATED_PRODUCTS = 300
 # The simulated gateway has no limit of its own unless it is told one: pacing then costs nothing and holds nobody back.
 UNLIMITED = 1_000_000.0
@@ -30,10 +34,12 @@ ANNOUNCEMENT = f"{UP_FOLDER}/sandbox.json"
 """In DROPSHIP_HOME: where its simulated Alibaba.com is announced."""
 COMES_BACK_WITHIN_S = 15.0
 
+_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address with the credentials for it. `account` is the name under which its tokens are kept."""
+    """An address with the credentials for it. `account` is the name under which its tokens are kept; other: `of`."""
 
     base_url: str
     app_key: str
@@ -50,6 +56,27 @@ class Place:
         """Whose catalogue it is: see `ops.origin`."""
         return "simulated" if self.simulated else "alibaba"
 
+    def of(self, account: str) -> "Place":
+        """The same for another account, whose tokens are kept: those of the environment are this one's.
+
+        Raises Problem for a name that no account may have here.
+        """
+        if account == self.account:
+            return self
+        if self.simulated:
+            raise Problem(
+                f"Without an app of your own there is no account but {self.account}",
+                "Set ALIBABA_APP_KEY and ALIBABA_APP_SECRET, from the app's page in the console",
+            )
+        if account == SIMULATED_ACCOUNT:
+            raise Problem(f"{account!r} is the name of the simulated Alibaba.com's account", "Choose another name")
+        if not _ACCOUNT_NAME.fullmatch(account):
+            raise Problem(
+                f"{account[:40]!r} is no name for an account",
+                "Use letters, digits, dots, dashes and underscores, 40 at most, with a letter or digit first",
+            )
+        return replace(self, account=account, access_token=None, refresh_token=None)
+
 
 @contextmanager
 def find_place(settings: Settings) -> Iterator[Place]:
@@ -61,7 +88,7 @@ def find_place(settings: Settings) -> Iterator[Place]:
             app_secret=settings.alibaba_app_secret,
             access_token=settings.alibaba_access_token,
             refresh_token=settings.alibaba_refresh_token,
-            account="default",
+            account=DEFAULT_ACCOUNT,
             simulated=False,
             calls_per_second=settings.alibaba_calls_per_second,
             dialect=settings.alibaba_dialect,
@@ -117,7 +144,7 @@ def _simulated(settings: Settings, base_url: str, env: Mapping[str, str]) -> Pla
         app_secret=SecretStr(env["ALIBABA_APP_SECRET"]),
         access_token=SecretStr(env["ALIBABA_ACCESS_TOKEN"]),
         refresh_token=SecretStr(env["ALIBABA_REFRESH_TOKEN"]),
-        account="simulated",
+        account=SIMULATED_ACCOUNT,
         simulated=True,
         calls_per_second=settings.alibaba_calls_per_second if asked else UNLIMITED,
         dialect=settings.alibaba_dialect,

@@ -18,11 +18,11 @@ from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.dialect import Dialect, DialectMemory
 from dropship_pipeline.alibaba.fanout import FanOut
 from dropship_pipeline.alibaba.gateway import Gateway
-from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens, TokenGrant, TokenPair
+from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens, TokenGrant, TokenPair, login_command
 from dropship_pipeline.catalog.destinations import Destination, parse_destinations
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage.accounts import AccountVault
+from dropship_pipeline.storage.accounts import AccountRow, AccountVault
 from dropship_pipeline.storage.budget import PostgresCallBudget
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Lake
@@ -32,7 +32,7 @@ from dropship_pipeline.storage.origin import claim_origin
 from dropship_pipeline.storage.raw import RawWriter
 from dropship_pipeline.storage.secrets import Cipher
 from dropship_pipeline.storage.syncs import close_sync, feed_counts, open_sync
-from dropship_pipeline.sync.place import Place, find_place
+from dropship_pipeline.sync.place import SIMULATED_ACCOUNT, Place, find_place
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, SyncSummary
 
@@ -58,15 +58,18 @@ def open_gateway(settings: Settings, place: Place, database: Database) -> Iterat
         tokens=NoTokens(),
         budget=budget,
     )
+    gateway.tokens = _tokens(vault, place.account, gateway)
+    with closing(budget):
+        yield gateway
 
+
+def _tokens(vault: AccountVault, account: str, gateway: Gateway) -> AccountTokens:
     def refresh(pair: TokenPair) -> TokenGrant:
+        # a call of this very gateway, one that needs no token
         with Client(gateway) as client:
             return client.refresh_token(pair)
 
-    # a refresh is a call of this very gateway, one that needs no token
-    gateway.tokens = AccountTokens(vault, place.account, refresh)
-    with closing(budget):
-        yield gateway
+    return AccountTokens(vault, account, refresh)
 
 
 @dataclass(kw_only=True)
@@ -117,8 +120,36 @@ class Desk(Store):
         """Single calls."""
         return self._open.enter_context(Client(self.gateway))
 
+    @cached_property
+    def vault(self) -> AccountVault:
+        """Where the accounts' tokens are kept."""
+        return open_vault(self.settings, self.database)
+
+    def accounts(self) -> list[AccountRow]:
+        """The accounts of this place as they stand, by name: the simulated one, or all but that."""
+        return [row for row in self.vault.accounts() if (row.account == SIMULATED_ACCOUNT) == self.place.simulated]
+
+    @contextmanager
+    def of(self, account: str) -> Iterator["Desk"]:
+        """This desk with the tokens of another account; calls are paced and counted together. Raises as `Place.of`."""
+        place = self.place.of(account)
+        if place is self.place:
+            yield self
+            return
+        desk = Desk(
+            settings=self.settings,
+            place=place,
+            database=self.database,
+            gateway=self.gateway.with_tokens(_tokens(self.vault, account, self.gateway)),
+            lake=self.lake,
+            run_id=self.run_id,
+            progress=self.progress,
+        )
+        with closing(desk):
+            yield desk
+
     def calls(self) -> CallCounts:
-        """What was asked of the API so far."""
+        """What was asked of the API so far, for all accounts."""
         tally = self.gateway.tally.snapshot()
         return CallCounts(tally.total_calls, tally.throttles, tally.retries)
 
@@ -167,8 +198,11 @@ def open_store(settings: Settings, run_id: str, progress: Progress) -> Iterator[
 
 
 @contextmanager
-def open_desk(settings: Settings, run_id: str, progress: Progress) -> Iterator[Desk]:
-    """Open the tables, the lake and the API. Raises as `open_session`; nothing is noted as a sync."""
+def open_desk(settings: Settings, run_id: str, progress: Progress, account: str | None = None) -> Iterator[Desk]:
+    """Open the tables, the lake and the API, for this account or the default one. Nothing is noted as a sync.
+
+    Raises as `open_session`, and Problem for an account that nobody has authorised.
+    """
     with ExitStack() as stack:
         database, place = _open_origin(stack, settings)
         desk = Desk(
@@ -181,7 +215,22 @@ def open_desk(settings: Settings, run_id: str, progress: Progress) -> Iterator[D
             progress=progress,
         )
         with closing(desk):
-            yield desk
+            if account is None:
+                yield desk
+            else:
+                find_account(desk, account)
+                with desk.of(account) as own:
+                    yield own
+
+
+def find_account(desk: Desk, account: str) -> AccountRow:
+    """The account of this name. Raises Problem where nobody has authorised it."""
+    rows = {row.account: row for row in desk.accounts()}
+    if account in rows:
+        return rows[account]
+    desk.place.of(account)
+    known = f"There are: {', '.join(rows)}. " if rows else ""
+    raise Problem(f"No account is called {account}", f"{known}Authorise it: {login_command(account)}")
 
 
 def _open_origin(stack: ExitStack, settings: Settings) -> tuple[Database, Place]:

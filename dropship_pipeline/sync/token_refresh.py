@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.errors import TokenRefused
-from dropship_pipeline.alibaba.tokens import LOGIN, AccountTokens, TokenGrant, TokenPair
+from dropship_pipeline.alibaba.tokens import AccountTokens, TokenGrant, TokenPair, login_command
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage.accounts import AccountRow, AccountVault
@@ -92,7 +92,7 @@ class _Keeper:
 
     def keep(self, row: AccountRow) -> KeptAccount:
         if row.state == "reauthorise":
-            return self._told(row.account, None, Outcome.REAUTHORISE, f"{row.reason}. {LOGIN}")
+            return self._told(row.account, None, Outcome.REAUTHORISE, f"{row.reason}. {_again(row.account)}")
         try:
             return self._kept(row.account)
         except TokenRefused as error:  # which marked the account
@@ -103,7 +103,7 @@ class _Keeper:
     def _kept(self, account: str) -> KeptAccount:
         pair, now = self.vault.load(account), self.clock()
         if pair is None:
-            return self._told(account, None, Outcome.REAUTHORISE, f"It has no tokens. {LOGIN}")
+            return self._told(account, None, Outcome.REAUTHORISE, f"It has no tokens. {_again(account)}")
         ended = pair.needs_refresh(now, timedelta())
         if ended or (pair.refreshable(now) and self._is_due(pair, now)):
             # the tokens' own lock, and their own verdict on those that are refused
@@ -124,7 +124,7 @@ class _Keeper:
             return self._told(account, pair, Outcome.UNKNOWN, said)
         last = _last(pair.expires_at, pair)
         if last is not None and now >= last - self.refresh_ahead:
-            return self._told(account, pair, Outcome.RUNS_OUT, f"Its tokens run out at {_at(last)}. {LOGIN}")
+            return self._told(account, pair, Outcome.RUNS_OUT, f"Its tokens run out at {_at(last)}. {_again(account)}")
         said = "Its tokens were refreshed" if outcome is Outcome.REFRESHED else "Its tokens last"
         return self._told(account, pair, outcome, f"{said}: until {_at(pair.expires_at)}")
 
@@ -146,6 +146,10 @@ def _last(access_until: datetime, pair: TokenPair) -> datetime | None:
     if pair.refresh_token is None:
         return access_until
     return None if pair.refresh_expires_at is None else max(access_until, pair.refresh_expires_at)
+
+
+def _again(account: str) -> str:
+    return f"Authorise the account again: {login_command(account)}"
 
 
 def _at(moment: datetime) -> str:

@@ -43,6 +43,10 @@ class FileVault:
         with (self.directory / f"{account}.marked").open("a") as handle:
             handle.write(reason + "\n")
 
+    def note_use(self, account: str) -> None:
+        with (self.directory / f"{account}.used").open("a") as handle:
+            handle.write("used\n")
+
     def marks(self, account: str) -> list[str]:
         path = self.directory / f"{account}.marked"
         return path.read_text().splitlines() if path.exists() else []

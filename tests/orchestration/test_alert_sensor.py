@@ -234,9 +234,8 @@ def test_an_account_to_authorise_again_is_told_by_its_name_here(deploy: Deploy) 
         )
         connection.commit()
         bell.tick()
-        assert lines(server) == [
-            "• New: Account shop has to be authorised again: The refresh token has ended. Log in: dropship auth login."
-        ]
+        told = "The refresh token has ended. Log in: dropship auth login --account shop."
+        assert lines(server) == [f"• New: Account shop has to be authorised again: {told}"]
         assert "200042362" not in server.texts[0]
 
 

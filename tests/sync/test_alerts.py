@@ -144,6 +144,8 @@ def test_an_account_is_named_as_it_is_named_here_with_what_to_do() -> None:
     [seen] = standing([], [ClosedAccount("default", START, "the refresh token has ended.")])
     assert seen.key == "account:default"
     assert seen.detail == "the refresh token has ended. Log in: dropship auth login."
+    [other] = standing([], [ClosedAccount("shop", START, "")])
+    assert other.detail == "Alibaba.com refuses its tokens. Log in: dropship auth login --account shop."
 
 
 def test_a_problem_that_comes_and_goes_does_not_cry_each_time() -> None:
