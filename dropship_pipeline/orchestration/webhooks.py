@@ -4,10 +4,12 @@ A plain sensor: it marks messages as handed over to a run, which it then asks fo
 run has ended. Dying in between costs a run that is asked for once more.
 """
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 import dagster as dg
+from dagster._core.definitions.target import ExecutableDefinition  # no public name
 
 from dropship_pipeline.alibaba.pushes import PushKind
 from dropship_pipeline.orchestration.by_hand import manual_refresh
@@ -27,17 +29,19 @@ _EVERY = 20  # seconds
 _JOBS = {PushKind.PRODUCT: manual_refresh, PushKind.ORDER: orders_refresh}
 
 
+class _OfTwoJobs(dg.SensorDefinition):
+    """A sensor of jobs that get their resources from the definitions."""
+
+    def with_updated_jobs(self, new_jobs: Sequence[ExecutableDefinition]) -> dg.SensorDefinition:
+        """Called by Dagster, which then warns of a parameter of its own that nobody gave (1.13)."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            return super().with_updated_jobs(new_jobs)
+
+
 def webhook_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor, running from the start where the settings say that schedules and sensors do."""
 
-    @dg.sensor(
-        name="webhook_sensor",
-        jobs=list(_JOBS.values()),
-        minimum_interval_seconds=_EVERY,
-        default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules else dg.DefaultSensorStatus.STOPPED,
-        description="Has fetched what push messages name: one run for all products, one for all orders of which "
-        "messages have come. A message is done when its run has succeeded; where it failed, it is handed over again.",
-    )
     def sensor(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         now = load_settings()
         if not now.has_credentials and find_announced(now.absolute_home) is None:
@@ -57,7 +61,15 @@ def webhook_sensor(settings: Settings) -> dg.SensorDefinition:
             return dg.SkipReason(_why_nothing(drained))
         return [_request(batch) for batch in drained.to_run]
 
-    return sensor
+    return _OfTwoJobs(
+        name="webhook_sensor",
+        evaluation_fn=sensor,
+        jobs=list(_JOBS.values()),
+        minimum_interval_seconds=_EVERY,
+        default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules else dg.DefaultSensorStatus.STOPPED,
+        description="Has fetched what push messages name: one run for all products, one for all orders of which "
+        "messages have come. A message is done when its run has succeeded; where it failed, it is handed over again.",
+    )
 
 
 def _request(batch: Batch) -> dg.RunRequest:
