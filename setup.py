@@ -7,7 +7,15 @@ setup(
     version="0.1.0",
     description="Keeps a merchant's copy of the Alibaba.com dropshipping catalogue true, in Postgres and Parquet",
     packages=find_packages(include=["dropship_pipeline", "dropship_pipeline.*"]),
-    package_data={"dropship_pipeline": ["py.typed", "storage/migrations/**/*", "tables/sql/*.sql", "sandbox/data/*"]},
+    package_data={
+        "dropship_pipeline": [
+            "py.typed",
+            "storage/migrations/**/*",
+            "tables/sql/*.sql",
+            "sandbox/data/*",
+            "report/page/*",
+        ]
+    },
     include_package_data=True,
     python_requires=">=3.11",
     install_requires=[
@@ -31,6 +39,9 @@ setup(
         # the pictures in the Dagster UI
         "matplotlib>=3.9",
         "pillow>=10.3",
+        # the report's page; questions to a snapshot
+        "Jinja2>=3.1",
+        "duckdb>=1.4",
         # the command line
         "click>=8.4",  # the first whose `ParamType` says what it gives
         "rich>=13",
@@ -58,6 +69,9 @@ setup(
             "selenium>=4.20",
             "markdown-it-py>=3",
             "import-linter>=2.0",
+            # the notebook of docs/ runs as a test
+            "nbclient>=0.10",
+            "ipykernel>=6.29",
             "types-requests",
             "types-psutil",
             "types-psycopg2",

@@ -21,6 +21,9 @@ SHOWN_AT_MOST = 1_000  # rows of a table that a person looks at
 NARROWEST = 12  # characters of a column; when they do not fit the terminal side by side, each row becomes a list
 
 Row = Sequence[str | None]
+_FORMULAS = tuple("=+-@|%＝＋－＠")  # with any of these a formula begins, in one spreadsheet or another
+_CONTROLS = ("\t", "\r", "\n")
+_PASSED_OVER = " \t\r\n\"'\u00a0\ufeff\u200b"
 _ONE_LINE = str.maketrans("\t\r\n", "   ")
 
 
@@ -30,6 +33,18 @@ def write_csv(answer: "Answer") -> None:
     for row in answer.rows:
         cells = zip(answer.columns, row, strict=True)
         _write(",".join("" if cell is None else _quoted(_said(column, cell)) for column, cell in cells), "\n")
+
+
+def write_excel(answer: "Answer") -> None:
+    """CSV for a spreadsheet that is opened by a double click: UTF-8 that says so, and no cell that is a formula.
+
+    A text that a spreadsheet would calculate, or open a program for, is told to be a text by an apostrophe before it.
+    An ID of many digits stays digit by digit. NULL is empty.
+    """
+    _write("\ufeff", ",".join(_quoted(_harmless(column.name)) for column in answer.columns), "\r\n")
+    for row in answer.rows:
+        cells = zip(answer.columns, row, strict=True)
+        _write(",".join("" if cell is None else _quoted(_in_a_sheet(column, cell)) for column, cell in cells), "\r\n")
 
 
 def write_json(answer: "Answer") -> None:
@@ -127,6 +142,20 @@ def _marked_up(columns: Sequence["Column"], row: Row) -> Iterator[str]:
 def _said(column: "Column", cell: str) -> str:
     """As Postgres writes it, but for booleans: `true` and `false` are understood everywhere."""
     return ("true" if cell == "t" else "false") if column.is_boolean else cell
+
+
+def _in_a_sheet(column: "Column", cell: str) -> str:
+    if column.is_number:
+        return cell
+    # a number of twelve digits or more is shown rounded, one of sixteen is kept so; zeros before it are lost
+    if cell.isascii() and cell.isdigit() and (len(cell) >= 12 or (cell[0] == "0" and len(cell) > 1)):
+        return f'="{cell}"'
+    return _harmless(_said(column, cell))
+
+
+def _harmless(said: str) -> str:
+    # what stands before it does not make every spreadsheet see a text
+    return f"'{said}" if said.lstrip(_PASSED_OVER).startswith(_FORMULAS) or said.startswith(_CONTROLS) else said
 
 
 def _quoted(cell: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-from pyarrow import fs
+from pyarrow import dataset, fs
 
 from dropship_pipeline.problem import Problem
 
@@ -106,6 +106,11 @@ class Lake:
         """A file to be read in pieces. Raises `LakeProblem`."""
         with self.in_our_words(path):
             return self._fs.open_input_file(self._full(path))
+
+    def dataset(self, path: str) -> dataset.Dataset:
+        """A Parquet file to be asked for some of its columns and rows: nothing is read yet but its schema."""
+        with self.in_our_words(path):
+            return dataset.dataset(self._full(path), filesystem=self._fs, format="parquet")
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file or folder."""

@@ -1,8 +1,8 @@
-"""Publishing: every public table as Parquet, from one transaction, in a new folder that becomes `latest` in one step.
+"""Publishing: every public table as Parquet, and two marts, from one transaction, in a new folder.
 
 `snapshots/<UTC time>/<schema>/<table>.parquet`, with a `snapshot.json` that says that the folder is whole and what it
 holds. The newest is `latest/` (a symbolic link, local lakes only) and `latest.json` (a copy of its `snapshot.json`).
-Each file is read back and held against its table before the folder becomes `latest`: see `verification.py`.
+Each file is read back and held against its table before the folder becomes `latest` in one step: `verification.py`.
 """
 
 import json
@@ -23,8 +23,8 @@ from dropship_pipeline.storage.lake import Draft, Lake
 from dropship_pipeline.storage.locks import exclusive
 from dropship_pipeline.storage.verification import Measures, Verified, compare, measure_in_parquet, measure_in_postgres
 from dropship_pipeline.tables.arrow import arrow_schema
-from dropship_pipeline.tables.model import Table
-from dropship_pipeline.tables.registry import PUBLISHED
+from dropship_pipeline.tables.model import Table, View
+from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS
 
 ROOT = "snapshots"
 LATEST = "latest"
@@ -66,7 +66,7 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
     """
     with _alone(database, lake):
         _clean(lake)
-        name = _next_name(_names(lake))
+        name = _next_name(snapshot_names(lake))
         folder = f"{ROOT}/{name}"
         with lake.new_folder(folder) as draft:
             taken_at, verified = _write_tables(database, draft)
@@ -93,7 +93,7 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
 
 def expired(lake: Lake, keep: int) -> list[str]:
     """The folders of the snapshots before the last `keep`."""
-    return [f"{ROOT}/{name}" for name in _names(lake)[: -max(keep, 1)]]
+    return [f"{ROOT}/{name}" for name in snapshot_names(lake)[: -max(keep, 1)]]
 
 
 def drop_expired(database: Database, lake: Lake, keep: int) -> int:
@@ -135,7 +135,8 @@ def _write_tables(database: Database, draft: Draft) -> tuple[datetime, tuple[Ver
         connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         [(taken_at,)] = connection.run("SELECT now()")
         sides = []
-        for table in PUBLISHED:
+        published: tuple[Table | View, ...] = (*PUBLISHED, *PUBLISHED_VIEWS)
+        for table in published:
             _write_table(connection, table, draft)
             in_parquet = beside.submit(_read_back, table, draft)
             sides.append((table, measure_in_postgres(connection, table), in_parquet))
@@ -143,7 +144,7 @@ def _write_tables(database: Database, draft: Draft) -> tuple[datetime, tuple[Ver
         return taken_at, tuple(compare(table, ours, theirs.result()) for table, ours, theirs in sides)
 
 
-def _write_table(connection: ArrowConnection, table: Table, draft: Draft) -> None:
+def _write_table(connection: ArrowConnection, table: Table | View, draft: Draft) -> None:
     schema = arrow_schema(table)
     with (
         draft.open_output(_path(table)) as sink,
@@ -154,18 +155,18 @@ def _write_table(connection: ArrowConnection, table: Table, draft: Draft) -> Non
             writer.write_batch(_pinned(batch, schema))
 
 
-def _read_back(table: Table, draft: Draft) -> Measures:
+def _read_back(table: Table | View, draft: Draft) -> Measures:
     with draft.open_input(_path(table)) as source:
         return measure_in_parquet(source, table)
 
 
-def _path(table: Table) -> str:
+def _path(table: Table | View) -> str:
     return f"{table.schema}/{table.name}.parquet"
 
 
-def _select(table: Table) -> str:
-    """The rows in the order of the key; those of a change log as they happened."""
-    order = table.key or sorted(table.column_names, key=lambda name: name != "observed_at")
+def _select(table: Table | View) -> str:
+    """The rows in the order of the key; those of a change log as they happened, and of one moment as written."""
+    order = table.key or ("observed_at", "ctid")
     return f"SELECT {', '.join(table.column_names)} FROM {table.full_name} ORDER BY {', '.join(order)}"  # noqa: S608  our own names
 
 
@@ -178,7 +179,7 @@ def _pinned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _names(lake: Lake) -> list[str]:
+def snapshot_names(lake: Lake) -> list[str]:
     """The snapshots in the lake, whole or not, oldest first."""
     names = (folder.rpartition("/")[2] for folder in lake.folders(ROOT))
     return [name for name in names if _NAMES.fullmatch(name)]
@@ -195,7 +196,7 @@ def _next_name(names: list[str]) -> str:
 def _clean(lake: Lake) -> None:
     """Remove what killed publishes left unfinished: none is at work, for we hold the lock."""
     lake.delete_unfinished(ROOT)
-    for name in _names(lake):
+    for name in snapshot_names(lake):
         if not lake.exists(f"{ROOT}/{name}/{MANIFEST}"):
             lake.delete_folder(f"{ROOT}/{name}")
 
@@ -208,7 +209,7 @@ def _prune(lake: Lake, keep: int) -> None:
 
 def _record(database: Database, lake: Lake) -> None:
     """Make `ops.snapshots` say what is in the lake, also what a publish that was killed did not come to record."""
-    names = _names(lake)
+    names = snapshot_names(lake)
     with database.begin() as connection:
         known = set(connection.execute(_KNOWN).scalars())
         for name in names:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.arrow_connection import ArrowConnection
 from dropship_pipeline.tables.arrow import arrow_schema
-from dropship_pipeline.tables.model import Column, Table, Type
+from dropship_pipeline.tables.model import Column, Table, Type, View
 
 _SHOWN = 3  # differences in a message: more of them are of the same making
 _REMEDY = "The newest snapshot is left as it was. Publish again; if it says so again, check the lake's disk or bucket"
@@ -27,7 +27,7 @@ _REMEDY = "The newest snapshot is left as it was. Publish again; if it says so a
 class Mismatch(Problem):
     """A Parquet file does not hold what its table holds. `table` is its full name."""
 
-    def __init__(self, table: Table, what: str) -> None:
+    def __init__(self, table: Table | View, what: str) -> None:
         self.table = table.full_name
         super().__init__(f"The Parquet file of {self.table} does not hold what the table holds: {what}", _REMEDY)
 
@@ -80,6 +80,7 @@ _BYTES = _Measure("bytes", "sum(octet_length({}))", lambda array: _sum(pc.binary
 # sums as text: ADBC has no type for a number of any precision
 _WHOLE = _Measure("sum", "sum({})::text", _sum, lambda a, b: _wrapped(a + b), lambda text: _wrapped(int(text)))
 _MONEY = _Measure("sum", "sum({})::text", _sum, read=Decimal)
+_ITEMS = _Measure("items", "sum(cardinality({}))", lambda array: _sum(pc.list_value_length(array)))
 _TRUE = _Measure("true", "count(*) FILTER (WHERE {})", lambda array: array.true_count)
 _RANGE = _Measure("range", "ARRAY[min({0}), max({0})]", _bounds, _outer, tuple)
 
@@ -94,6 +95,7 @@ _OF_TYPE: Mapping[Type, tuple[_Measure, ...]] = MappingProxyType(
         Type.BOOLEAN: (_TRUE,),
         Type.JSON: (),  # Postgres may write one value in several ways
         Type.BYTES: (_BYTES,),
+        Type.TEXTS: (_ITEMS,),
     }
 )
 
@@ -103,7 +105,7 @@ def _measures(column: Column) -> Sequence[_Measure]:
     return ((_COUNT,) if column.nullable else ()) + _OF_TYPE[column.type]
 
 
-def measure_in_postgres(connection: ArrowConnection, table: Table) -> Measures:
+def measure_in_postgres(connection: ArrowConnection, table: Table | View) -> Measures:
     """Measure the table over a connection, in its transaction: one pass, whatever the number of columns."""
     wanted = [(column.name, measure) for column in table.columns for measure in _measures(column)]
     selected = ", ".join(["count(*)", *(measure.sql.format(name) for name, measure in wanted)])
@@ -115,7 +117,7 @@ def measure_in_postgres(connection: ArrowConnection, table: Table) -> Measures:
     return {"rows": rows, **named}
 
 
-def measure_in_parquet(file: pa.NativeFile, table: Table) -> Measures:
+def measure_in_parquet(file: pa.NativeFile, table: Table | View) -> Measures:
     """Measure the file, a row group at a time. Raises `Mismatch` for one that cannot be read or has other columns."""
     found: dict[str, Any] = {"rows": 0}
     try:
@@ -133,7 +135,7 @@ def measure_in_parquet(file: pa.NativeFile, table: Table) -> Measures:
     return found
 
 
-def _take_in(found: dict[str, Any], table: Table, rows: pa.Table) -> None:
+def _take_in(found: dict[str, Any], table: Table | View, rows: pa.Table) -> None:
     found["rows"] += rows.num_rows
     for batch in rows.to_batches() or [pa.RecordBatch.from_pylist([], rows.schema)]:
         for column, array in zip(table.columns, batch.columns, strict=True):
@@ -143,7 +145,7 @@ def _take_in(found: dict[str, Any], table: Table, rows: pa.Table) -> None:
                 found[name] = measure.of_two(known, new) if None not in (known, new) else known if new is None else new
 
 
-def compare(table: Table, in_postgres: Measures, in_parquet: Measures) -> Verified:
+def compare(table: Table | View, in_postgres: Measures, in_parquet: Measures) -> Verified:
     """Hold the two against each other. Raises `Mismatch` naming what differs."""
     differing = [
         f"{name} is {in_postgres[name]} in Postgres and {in_parquet[name]} in Parquet"
