@@ -1,14 +1,25 @@
 """The `dropship` command. This module only starts it: importing anything more belongs in the command that needs it."""
 
+import signal
 import sys
 from io import TextIOWrapper
 
 
 def main() -> None:
-    """Run the command line; exit 0 done, 1 something failed (one line on stderr), 2 usage."""
-    from dropship_pipeline.cli.commands import run  # noqa: PLC0415  so that importing the package costs nothing
+    """Run the command line; exit 0 done, 1 something failed (one line on stderr), 2 usage, 130 or 143 stopped."""
+    from dropship_pipeline.stopping import SIGNALS, exit_status, terminate  # noqa: PLC0415  importing us costs nothing
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a tick shows a question mark
-    sys.exit(run(sys.argv[1:]))
+    try:
+        signal.signal(signal.SIGTERM, terminate)
+        from dropship_pipeline.cli.commands import run  # noqa: PLC0415
+
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that cannot show a tick shows a question mark
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt as stop:
+        status = exit_status(stop)
+        sys.stderr.write("dropship: stopped\n")
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # what was begun is put away now: a second Ctrl-C would leave it about
+    sys.exit(status)

@@ -14,8 +14,8 @@ from itertools import takewhile
 import click
 
 from dropship_pipeline import __version__
-from dropship_pipeline.cli.exits import INTERRUPTED
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.stopping import exit_status
 
 # name -> where it is, what it does: the one list, which the help and the docs show
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -98,16 +98,19 @@ def dropship(debug: bool) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and give its exit status: 0 done, 1 something failed, 2 usage, 130 stopped by Ctrl-C."""
+    """Run one command line and give its exit status: 0 done, 1 something failed, 2 usage.
+
+    Also 130 and 143: stopped, by Ctrl-C and by SIGTERM.
+    """
     debug = "--debug" in takewhile(lambda argument: argument.startswith("-"), arguments)
     try:
         result = dropship.main(args=list(arguments), prog_name="dropship", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, click.exceptions.Abort) as stop:
         _say("stopped")
-        return INTERRUPTED
+        return exit_status(stop.__cause__ or stop)  # click's Abort has what it stands for as its cause
     except Exception as error:
         if debug:
             raise

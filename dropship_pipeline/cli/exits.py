@@ -2,8 +2,6 @@
 
 import click
 
-INTERRUPTED = 130  # Ctrl-C, as shells number it
-
 
 def debugging() -> bool:
     """Whether the person asked to see where errors come from: `dropship --debug COMMAND`."""

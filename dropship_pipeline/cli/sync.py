@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dropship_pipeline.cli.exits import INTERRUPTED, debugging
+from dropship_pipeline.cli.exits import debugging
 from dropship_pipeline.cli.options import AGE, FEED
 from dropship_pipeline.cli.show import show_json
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.stopping import exit_status
 
 if TYPE_CHECKING:
     from dropship_pipeline.settings import Settings
@@ -71,9 +72,9 @@ def sync(
         )
     try:
         summary = _run(settings, request, as_json)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         click.echo("dropship: stopped; what was done is kept, and the next sync goes on from there", err=True)
-        return INTERRUPTED
+        return exit_status(stop)
     except Problem as problem:
         if as_json:  # whoever reads it gets a document whatever happens
             show_json(

@@ -1,7 +1,6 @@
 """Running the job in this process: a person sees progress at once, and the UI sees the run like any other."""
 
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,7 @@ from dropship_pipeline.orchestration.stages import STOPPED
 from dropship_pipeline.orchestration.tags import TRIGGER
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.settings import Executor, Settings
+from dropship_pipeline.stopping import noted, sigterm_raises
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import open_session
@@ -51,20 +51,14 @@ def run_sync(settings: Settings, request: SyncRequest, progress: Progress) -> Sy
     """Run what is asked as Dagster runs, one for each range of neighbouring feeds, and add up what they did.
 
     Raises `Problem` for what prevents a run: settings, a database that is down. What fails in a run is in the summary.
-    Raises KeyboardInterrupt when the process was told to stop, by Ctrl-C or SIGTERM, after closing everything.
+    Raises KeyboardInterrupt when the process was told to stop (`stopping.Terminated` by SIGTERM), after closing
+    everything.
     """
-    with _sigterm_is_ctrl_c():
-        return combined([_execute(settings, run, progress) for run in _runs(request)])
-
-
-@contextmanager
-def _sigterm_is_ctrl_c() -> Iterator[None]:
-    """Have SIGTERM end this process as Ctrl-C does: with the run closed and no child left."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with sigterm_raises(), noted() as stop_came:
+        try:
+            return combined([_execute(settings, run, progress, stop_came) for run in _runs(request)])
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            raise stop_came() or KeyboardInterrupt from None  # Dagster's handler does not say which signal it met
 
 
 def _runs(request: SyncRequest) -> Iterator[_Run]:
@@ -77,7 +71,9 @@ def _runs(request: SyncRequest) -> Iterator[_Run]:
         yield _Run(SYNC, range_tags(*keys), {"resources": {"options": {"config": options}}})
 
 
-def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
+def _execute(
+    settings: Settings, run: _Run, progress: Progress, stop_came: Callable[[], KeyboardInterrupt | None]
+) -> SyncSummary:
     run_id = str(uuid4())
     with (
         open_session(settings, run_id, progress) as session,
@@ -95,8 +91,9 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
                 remote_job_origin=RemoteJobOrigin(_REPOSITORY, job.name),
             )
             result = execute_run(InMemoryJob(job), created, instance)
-            if _was_stopped(result.dagster_run):
-                raise KeyboardInterrupt
+            stop = stop_came()  # between two steps, too, or behind the last: Dagster forgets it there
+            if stop is not None or _was_stopped(result.dagster_run):
+                raise stop or KeyboardInterrupt
         if not result.success and not session.summary.problems:
             session.failed(f"Run {run_id} failed unexpectedly: see it in the Dagster UI")
     return session.summary
@@ -104,18 +101,18 @@ def _execute(settings: Settings, run: _Run, progress: Progress) -> SyncSummary:
 
 @contextmanager
 def _stopped_is_canceled(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Show a run that a signal stops as canceled, wherever it stood: before its first step too, and between two."""
+    """Show a run that a signal stops as canceled, wherever it stood, unless it had ended well before."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
         run = instance.get_run_by_id(run_id)
-        if run is not None and run.status is not dg.DagsterRunStatus.CANCELED:
+        if run is not None and run.status not in (dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS):
             instance.report_run_canceled(run, STOPPED)
         raise
 
 
 def _was_stopped(run: dg.DagsterRun) -> bool:
-    """Whether a signal ended the run: Dagster catches it, and tells it so."""
+    """Whether somebody ended the run: Dagster catches it, and tells it so."""
     return (
         run.status is dg.DagsterRunStatus.CANCELED or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION"
     )

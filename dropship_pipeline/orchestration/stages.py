@@ -13,7 +13,6 @@ import dagster as dg
 from dropship_pipeline.orchestration.resources import OnDemand, RunSession
 from dropship_pipeline.orchestration.tags import is_of_the_terminal
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.failures import sqlstate
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
 
@@ -24,8 +23,6 @@ ORDER = ("discover", "describe", "take_stock", "quote", "publish")
 
 UNDONE = ("sweeps_complete", "all_described", "all_stock_read", "all_quoted")
 """The checks, by name, that tell what a stage left undone: the others stop the run where they fail, or only warn."""
-
-_QUERY_CANCELED = "57014"
 
 T = TypeVar("T")
 
@@ -45,9 +42,6 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
     try:
         yield session
     except Problem as problem:
-        if is_of_the_terminal(context.run) and _was_cancelled(problem):
-            _stopped(context, session)
-            raise dg.DagsterExecutionInterruptedError from problem
         session.failed(problem)
         raise _failure(problem) from problem
     except dg.DagsterExecutionInterruptedError:
@@ -66,12 +60,6 @@ def work(on_demand: OnDemand[T]) -> Iterator[T]:
         yield on_demand.get()
     except Problem as problem:
         raise _failure(problem) from problem
-
-
-def _was_cancelled(problem: Problem) -> bool:
-    """Whether Ctrl-C came while ADBC waited for Postgres: it takes the signal, cancels the statement, tells nobody."""
-    cause = problem.__cause__
-    return cause is not None and sqlstate(cause) == _QUERY_CANCELED and "user request" in str(cause)
 
 
 def _stopped(context: Context, session: Session) -> None:

@@ -21,6 +21,7 @@ import psycopg2.extensions
 from psycopg2 import sql
 
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.stopping import held_back
 
 with warnings.catch_warnings():
     # it asks for the user's runtime directory, which containers lack, and falls back to the temporary one by itself
@@ -67,7 +68,8 @@ def start(home: Path) -> str:
     data = home.absolute() / "postgres"
     _check_writable(home)
     try:
-        with _alone(home / "postgres.lock"):
+        # a server that was started and not yet noted would be nobody's, and stay
+        with held_back(), _alone(home / "postgres.lock"):
             if not data.exists():
                 _initialise(data)
             _configure(data)
