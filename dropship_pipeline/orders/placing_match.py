@@ -1,4 +1,4 @@
-"""Whether an order at Alibaba.com is the one that was asked for here, from its contents: lines, recipient, time.
+"""Whether an order at Alibaba.com is the one that was asked for here, from its contents: its lines and its recipient.
 
 The list of orders tells no reference, and the details need not (live facts: Requests). An order whose answer was lost
 is found again by what is in it; what cannot be told is said to be so, and never guessed.
@@ -7,7 +7,7 @@ is found again by what is in it; what cannot be told is said to be so, and never
 import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 
@@ -18,9 +18,6 @@ from dropship_pipeline.orders.placing import OrderAsked
 CLOCKS_APART = timedelta(hours=2)
 """By how much the clock that signed may differ from the gateway's, which refuses signatures of others (live facts:
 Signing). An order may so seem to be older than its request."""
-
-SURELY_BEFORE = timedelta(minutes=5)
-"""An order that was created so much earlier than the request was sent is another one, unless the clocks differ."""
 
 
 class Match(Enum):
@@ -39,14 +36,12 @@ class Candidate:
     reference: str | None = None
 
 
-def match(asked: OrderAsked, sent_at: datetime, candidate: Candidate) -> Match:
-    """Whether the order is the one that was asked for at `sent_at` (UTC), by the clock that signed."""
+def match(asked: OrderAsked, candidate: Candidate) -> Match:
+    """Whether an order that did not exist before is the one that was asked for."""
     if candidate.reference is not None:
         return Match.SAME if candidate.reference == asked.reference else Match.OTHER
     order = candidate.order
-    found = min(_lines(asked, order), _recipient(asked.recipient, order.recipient), key=_CERTAINTY.__getitem__)
-    early = order.created_at is None or order.created_at < sent_at - SURELY_BEFORE
-    return Match.UNSURE if found is Match.SAME and early else found
+    return min(_lines(asked, order), _recipient(asked.recipient, order.recipient), key=_CERTAINTY.__getitem__)
 
 
 _CERTAINTY = {Match.OTHER: 0, Match.UNSURE: 1, Match.SAME: 2}

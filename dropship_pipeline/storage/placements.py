@@ -16,8 +16,8 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.secrets import Cipher
 
-_COLUMNS = """channel_refer_id, account, state, trade_id, quote, fingerprint, likeness, sends, sent_at, pay_state,
-    pay_url, reason, created_at, updated_at"""
+_COLUMNS = """channel_refer_id, account, state, trade_id, quote, fingerprint, likeness, sends, sent_at,
+    orders_before, pay_state, pay_url, reason, created_at, updated_at"""
 
 _FIND = text(f"SELECT {_COLUMNS} FROM orders.placements WHERE channel_refer_id = :reference")  # noqa: S608  ours
 _FIND_ORDER = text(f"SELECT {_COLUMNS} FROM orders.placements WHERE trade_id = :trade_id")  # noqa: S608  ours
@@ -33,6 +33,8 @@ _PLAN = text("""
     ON CONFLICT (channel_refer_id) DO UPDATE SET
         state = excluded.state, request = excluded.request, recipient = excluded.recipient, account = excluded.account,
         quote = CASE WHEN p.fingerprint = excluded.fingerprint AND p.state = :planned THEN p.quote END,
+        sent_at = CASE WHEN p.fingerprint = excluded.fingerprint AND p.state = :planned THEN p.sent_at END,
+        orders_before = CASE WHEN p.fingerprint = excluded.fingerprint AND p.state = :planned THEN p.orders_before END,
         fingerprint = excluded.fingerprint, likeness = excluded.likeness, reason = NULL,
         updated_at = excluded.updated_at
     WHERE p.state = ANY (:replaceable)
@@ -45,7 +47,9 @@ _QUOTED = text("""
 
 _SENDING = text("""
     UPDATE orders.placements
-    SET state = :sending, sends = sends + 1, sent_at = :sent_at, reason = NULL, updated_at = clock_timestamp()
+    SET state = :sending, sends = sends + 1, sent_at = coalesce(sent_at, :sent_at),
+        orders_before = coalesce(orders_before, CAST(:orders_before AS text[])), reason = NULL,
+        updated_at = clock_timestamp()
     WHERE channel_refer_id = :reference AND state = :planned AND fingerprint = :fingerprint
 """)
 
@@ -54,6 +58,12 @@ _MOVE = text("""
     SET state = :state, reason = :reason, recipient = CASE WHEN :state <> 'cancelled' THEN recipient END,
         updated_at = CASE state WHEN :state THEN updated_at ELSE clock_timestamp() END
     WHERE channel_refer_id = :reference AND state = ANY (:before) AND sends = :sends
+""")
+
+_NEVER_SENT = text("""
+    UPDATE orders.placements
+    SET state = :planned, sent_at = NULL, orders_before = NULL, reason = :reason, updated_at = clock_timestamp()
+    WHERE channel_refer_id = :reference AND state = ANY (:unsettled) AND sends = :sends
 """)
 
 # Which order is whose is decided by one at a time.
@@ -97,8 +107,8 @@ _KNOWN = text("""
 class Placement:
     """An order that we place, as it stands; without what is personal. Times are UTC.
 
-    `sends`: how often it was sent. `sent_at`: by the clock that signed. `reason`: why it is as it is, fit to be shown.
-    `pay_url` is for the person who pays, and for nobody else.
+    `sends`: how often it was sent. `sent_at`: first, by the clock that signed; `orders_before`: orders that it is none
+    of. `reason`: why it is as it is, fit to be shown. `pay_url` is for the person who pays, and for nobody else.
     """
 
     reference: str
@@ -110,6 +120,7 @@ class Placement:
     likeness: str
     sends: int
     sent_at: datetime | None
+    orders_before: tuple[str, ...]
     pay_state: PayState | None
     pay_url: str | None = field(repr=False)
     reason: str | None
@@ -176,12 +187,13 @@ class PlacementStore:
         given = {"quote": json.dumps(quote.as_json()), "planned": State.PLANNED, "fingerprint": placement.fingerprint}
         return self._step(_QUOTED, placement, given)
 
-    def sending(self, placement: Placement, sent_at: datetime) -> Placement:
-        """It is about to be sent: to be committed before the call."""
+    def sending(self, placement: Placement, sent_at: datetime, orders_before: Collection[str]) -> Placement:
+        """It is about to be sent: to be committed before the call. What was so the first time stays."""
         given = {
             "sending": State.SENDING,
             "planned": State.PLANNED,
             "sent_at": sent_at,
+            "orders_before": sorted(orders_before),
             "fingerprint": placement.fingerprint,
         }
         return self._step(_SENDING, placement, given)
@@ -191,11 +203,16 @@ class PlacementStore:
         given = {"state": state, "before": list(before), "reason": reason, "sends": placement.sends}
         return self._step(_MOVE, placement, given)
 
+    def never_sent(self, placement: Placement, reason: str) -> Placement:
+        """A person knows that no order came of it: it is as if it had not been sent, whatever orders there are."""
+        given = {"planned": State.PLANNED, "unsettled": list(UNSETTLED), "reason": reason, "sends": placement.sends}
+        return self._step(_NEVER_SENT, placement, given)
+
     def placed(
         self, placement: Placement, trade_id: str, pay_url: str | None = None, reason: str | None = None
     ) -> Placement:
         """The order exists, and is this one. Left for a person where it is another placement's already."""
-        given = {"reference": placement.reference, "sends": placement.sends, "unsettled": list(UNSETTLED)}
+        given = {"reference": placement.reference, "sends": placement.sends, "unsettled": [*UNSETTLED, State.PLANNED]}
         with self._database.begin() as connection:
             connection.execute(_TAKE_TURN)
             owner = connection.execute(_OWNER, {**given, "trade_id": trade_id}).scalar_one_or_none()
@@ -280,5 +297,6 @@ def _placement(row: Row[tuple[object, ...]]) -> Placement:
     told["reference"] = told.pop("channel_refer_id")
     told["state"] = State(told["state"])
     told["pay_state"] = told["pay_state"] and PayState(told["pay_state"])
+    told["orders_before"] = tuple(told["orders_before"] or ())
     told["quote"] = told["quote"] and Quote.from_json(told["quote"])
     return Placement(**told)

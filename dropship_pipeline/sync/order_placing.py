@@ -24,7 +24,7 @@ from dropship_pipeline.storage.locks import exclusive
 from dropship_pipeline.storage.placements import Placement, PlacementStore
 from dropship_pipeline.storage.secrets import Cipher
 from dropship_pipeline.sync.order_quoting import Quoted, quote_order
-from dropship_pipeline.sync.order_reconciling import Patience, reconcile
+from dropship_pipeline.sync.order_reconciling import Patience, reconcile, unclaimed_orders
 from dropship_pipeline.sync.orders import refresh_orders
 from dropship_pipeline.sync.session import Desk
 
@@ -113,10 +113,10 @@ def settle(desk: Desk, reference: str, trade_id: str | None) -> Placement:
                 f"Order {reference} is {placement.state}: there is nothing to settle", "See dropship orders show"
             )
         if trade_id is None:
-            return store.move(placement, [placement.state], State.PLANNED, "A person found that no such order exists")
+            return store.never_sent(placement, "A person found that no such order exists")
         payload = desk.client.call(OfOrder.details(trade_id)).payload
         found = Candidate(read_order(payload, trade_id), read_reference(payload))
-        if match(store.asked(reference), placement.sent_at or placement.created_at, found) is Match.OTHER:
+        if match(store.asked(reference), found) is Match.OTHER:
             raise Problem(
                 f"Order {trade_id} holds something else, or goes somewhere else, than order {reference}",
                 "Look again: an ID like it may be meant",
@@ -137,7 +137,7 @@ def _go_on(
         outcome = PlaceOutcome(store.plan(asked, placement.account))  # at another quote
     while True:
         placement = outcome.placement
-        if placement.state in UNSETTLED:
+        if placement.state in UNSETTLED or placement.sent_at is not None:
             outcome = replace(outcome, placement=reconcile(desk, store, placement, asked, patience))
             if outcome.placement.state is not State.PLANNED or sends == patience.sends:
                 return outcome
@@ -155,8 +155,12 @@ def _send(
     outcome = PlaceOutcome(placement, (*so_far.remarks, *remarks), sent=True)
     request = create_request(asked, placement.quote)
     sent_at = datetime.now(UTC)
+    before, lacking = unclaimed_orders(desk, store, sent_at)
+    if lacking:
+        # could it not be looked for, it must not get lost
+        return replace(outcome, placement=store.move(placement, [State.PLANNED], State.PLANNED, lacking), sent=False)
     until = time.time() + patience.send_within
-    placement = store.sending(placement, sent_at)
+    placement = store.sending(placement, sent_at, before)
     try:
         created = desk.client.create_order(request, send_until=until)
     except (ApiError, Unreadable, TooLate) as error:

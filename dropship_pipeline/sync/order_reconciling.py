@@ -6,7 +6,7 @@ believed only of a list that was read to its end after that time, with every ord
 
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dropship_pipeline.alibaba.errors import Refused
 from dropship_pipeline.alibaba.fulfilment import read_reference
@@ -20,7 +20,8 @@ from dropship_pipeline.storage.placements import Placement, PlacementStore
 from dropship_pipeline.sync.order_listing import list_orders
 from dropship_pipeline.sync.session import Desk
 
-_UNDECIDED = (State.SENDING, State.AMBIGUOUS, State.NEEDS_PERSON)
+_UNDECIDED = (State.SENDING, State.AMBIGUOUS, State.NEEDS_PERSON, State.PLANNED)
+_LOOKED_FOR_BEFORE = (State.NEEDS_PERSON, State.PLANNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,10 @@ def reconcile(
     One that needs a person becomes `placed` where it is found, and nothing else by itself. Raises what makes every call
     fail; the placement is as it was then.
     """
-    others: set[str] = set()
+    others = set(placement.orders_before)
     looks = 0
     while True:
-        asked_before = placement.state is State.NEEDS_PERSON
-        settled = asked_before or store.now() >= placement.updated_at + patience.settled
+        settled = store.now() >= placement.updated_at + patience.settled or placement.state in _LOOKED_FOR_BEFORE
         seen = _look(desk, store, placement, asked, others)
         rivals = store.rivals(placement) if seen.same else []
         if len(seen.same) == 1 and not seen.unsure and not rivals:
@@ -94,17 +94,19 @@ def _settle(store: PlacementStore, placement: Placement, seen: _Look, rivals: li
     return store.move(placement, _UNDECIDED, State.PLANNED, "It was sent, and no such order exists")
 
 
+def unclaimed_orders(desk: Desk, store: PlacementStore, since: datetime) -> tuple[set[str], str]:
+    """The account's orders since then (UTC) that are no placement's; and why these may not be all, "" if they are."""
+    listed = list_orders(desk, ListOrders(created_from=since - CLOCKS_APART))
+    found = {order.trade_id for order in listed.orders}
+    found |= store.known_orders(desk.place.account, since - CLOCKS_APART)
+    return found - store.claimed(sorted(found)), listed.reason and f"The order list {listed.reason}"
+
+
 def _look(desk: Desk, store: PlacementStore, placement: Placement, asked: OrderAsked, others: set[str]) -> _Look:
     """Compare the orders that were created since, but for `others`, to which those that are none are added."""
-    seen, sent_at = _Look(), placement.sent_at or placement.created_at
-    since = sent_at - CLOCKS_APART
-    listed = list_orders(desk, ListOrders(created_from=since))
-    if not listed.complete:
-        seen.lacking = f"The order list {listed.reason}"
-    found = {order.trade_id for order in listed.orders} | store.known_orders(placement.account, since)
-    open_ones = sorted(found - others)
-    others |= store.claimed(open_ones)
-    for outcome in desk.fanout.map([OfOrder.details(trade_id) for trade_id in open_ones if trade_id not in others]):
+    found, lacking = unclaimed_orders(desk, store, placement.sent_at or placement.created_at)
+    seen = _Look(lacking=lacking)
+    for outcome in desk.fanout.map([OfOrder.details(trade_id) for trade_id in sorted(found - others)]):
         trade_id = outcome.request.key
         if not isinstance(outcome, Answered):
             # refused: listed and yet not told of, so that nobody can say what it is
@@ -117,7 +119,7 @@ def _look(desk: Desk, store: PlacementStore, placement: Placement, asked: OrderA
         except Unreadable:
             seen.unsure.append(trade_id)
             continue
-        verdict = match(asked, sent_at, candidate)
+        verdict = match(asked, candidate)
         if verdict is Match.OTHER:
             others.add(trade_id)
         else:

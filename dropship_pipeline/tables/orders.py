@@ -223,7 +223,13 @@ PLACEMENTS = Table(
         ),
         Column("likeness", _TEXT, "Hash of what orders at Alibaba.com can be told apart by", nullable=False),
         Column("sends", _INT, "How often it was sent", nullable=False),
-        Column("sent_at", _TIME, "When it was last sent (UTC), by the clock that signed"),
+        Column("sent_at", _TIME, "When it was first sent (UTC), by the clock that signed"),
+        Column(
+            "orders_before",
+            Type.TEXTS,
+            "Orders that the account had when it was first sent, of the two hours before, and no placement of ours: it "
+            "is none of these",
+        ),
         Column(
             "pay_state",
             _TEXT,

@@ -173,6 +173,7 @@ CREATE TABLE orders.placements (
     likeness text NOT NULL,
     sends integer NOT NULL,
     sent_at timestamptz,
+    orders_before text[],
     pay_state text,
     pay_url text,
     reason text,
@@ -193,7 +194,8 @@ COMMENT ON COLUMN orders.placements.quote IS 'Carrier, dispatch location and cos
 COMMENT ON COLUMN orders.placements.fingerprint IS 'Hash of all that was asked for: a reference stands for one order';
 COMMENT ON COLUMN orders.placements.likeness IS 'Hash of what orders at Alibaba.com can be told apart by';
 COMMENT ON COLUMN orders.placements.sends IS 'How often it was sent';
-COMMENT ON COLUMN orders.placements.sent_at IS 'When it was last sent (UTC), by the clock that signed';
+COMMENT ON COLUMN orders.placements.sent_at IS 'When it was first sent (UTC), by the clock that signed';
+COMMENT ON COLUMN orders.placements.orders_before IS 'Orders that the account had when it was first sent, of the two hours before, and no placement of ours: it is none of these';
 COMMENT ON COLUMN orders.placements.pay_state IS '`sending`, `ambiguous`: the answer was lost. `verifying`: by the bank. `by_hand`: a person has to pay first. `failed`, `paid`. NULL: nobody asked for it';
 COMMENT ON COLUMN orders.placements.pay_url IS 'Where a person can pay for it (guide §8 pay_url)';
 COMMENT ON COLUMN orders.placements.reason IS 'Why it is as it is, where that is not what was wanted';
