@@ -60,7 +60,7 @@ def freight_by_origin(lanes: Sequence[FreightLane]) -> "Figure":
     width = [high - low for low, high in zip(lower, upper, strict=True)]
     axes.barh(range(len(shown)), width, left=lower, height=0.55, color=MAIN, alpha=0.55)
     axes.plot([float(lane.median) for lane in shown], range(len(shown)), "|", color=_INK, markersize=13, mew=2.5)
-    axes.set_yticks(range(len(shown)), [f"{lane_name(lane)}  ({lane.products:,})" for lane in shown])
+    axes.set_yticks(range(len(shown)), [f"{_plain(lane_name(lane))}  ({lane.products:,})" for lane in shown])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     currency = shown[0].currency or "no currency given"
@@ -113,7 +113,7 @@ def stock_by_origin(origins: Sequence[StockOrigin]) -> "Figure":
     places = range(len(shown))
     axes.barh(places, there, height=0.6, color=GOOD, label="in stock")
     axes.barh(places, [one.skus_out_of_stock for one in shown], left=there, height=0.6, color=SECOND, label="none left")
-    axes.set_yticks(places, [f"{one.shipping_from}  ({one.units:,} units)" for one in shown])
+    axes.set_yticks(places, [f"{_plain(one.shipping_from)}  ({one.units:,} units)" for one in shown])
     axes.invert_yaxis()
     axes.set_xlabel("variants on offer")
     _counts(axes, "x")
@@ -182,6 +182,11 @@ def in_one_currency(lanes: Sequence[FreightLane]) -> list[FreightLane]:
 def lane_name(lane: FreightLane) -> str:
     """`CN → US`; ? for an origin that no carrier named."""
     return f"{lane.dispatch_country or '?'} → {lane.destination_country}"
+
+
+def _plain(text: str) -> str:
+    """A text of the API as matplotlib shows it: what stands between two dollar signs would be read as a formula."""
+    return text.replace("$", r"\$")
 
 
 def _panels(count: int, height: float, columns: int = 1) -> tuple["Figure", list["Axes"]]:

@@ -14,8 +14,11 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
+from dropship_pipeline.lake import read, snapshots
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Lake, LakeProblem
+from dropship_pipeline.storage.lake_questions import ask_snapshot
+from dropship_pipeline.storage.published import find
 from dropship_pipeline.storage.raw import RawAnswer, RawWriter, TornRawFile, drop_expired, read_raw, unmerged
 from dropship_pipeline.storage.snapshots import latest_snapshot, publish
 from dropship_pipeline.tables.registry import PUBLISHED
@@ -227,6 +230,17 @@ def test_snapshots_are_published_to_a_bucket_and_old_ones_go(bucket: Served, dat
     for table in PUBLISHED:
         with lake.open_input(f"{newest['path']}/{table.schema}/{table.name}.parquet") as source:
             assert pq.read_table(source).num_rows == 0
+
+
+def test_what_was_published_to_a_bucket_is_read_from_there(bucket: Served, database: Database) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO catalog.price_tiers VALUES ('1', 1, 'P1', NULL, 12.34, 'USD')")
+    lake = Lake(bucket[1])
+    publish(database, lake, "run", keep=2)
+    assert [str(price) for price in read("price_tiers", lake=bucket[1]).price] == ["12.3400"]
+    assert list(snapshots(bucket[1])["rows"]) == [1]
+    with ask_snapshot(find(lake), "SELECT sku_id, price FROM catalog.price_tiers") as answer:
+        assert list(answer.rows) == [("1", "12.3400")]
 
 
 def test_a_publish_that_fails_leaves_the_newest_as_it_was(bucket: Served, database: Database) -> None:
