@@ -31,13 +31,16 @@ def orders() -> None:
     help="Compare all orders placed on this day (UTC) with the list; may be repeated.",
 )
 @click.option("--order", "trade_ids", multiple=True, metavar="ID", help="Read this order; may be repeated.")
+@click.option("--account", metavar="NAME", help="Only orders of this account. Default: of every account.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
-def sync(since: timedelta | None, days: tuple[datetime, ...], trade_ids: tuple[str, ...], as_json: bool) -> int:
+def sync(
+    since: timedelta | None, days: tuple[datetime, ...], trade_ids: tuple[str, ...], account: str | None, as_json: bool
+) -> int:
     """Bring the order tables up to date: status, lines, parcels, tracking, payments.
 
     Reads the orders that changed since some time ago and those that are still due; or every order of some days, by the
-    day on which they were placed; or some orders. It may be stopped at any time and run again. Ends 1 when something
-    is left to do, and says what.
+    day on which they were placed; or some orders. An account that has to be authorised again does not hold up the
+    others. It may be stopped at any time and run again. Ends 1 when something is left to do, and says what.
 
     \b
     dropship orders sync                                     what changed in the last seven days
@@ -49,21 +52,24 @@ def sync(since: timedelta | None, days: tuple[datetime, ...], trade_ids: tuple[s
     if since is not None and (days or trade_ids):
         raise click.UsageError("--since excludes --day and --order: it says which changes to look for.")
     asked = {"since": since} if since is not None else {}
-    outcome = _run(OrdersRequest(days=tuple(day.date() for day in days), trade_ids=trade_ids, **asked), as_json)
+    request = OrdersRequest(days=tuple(day.date() for day in days), trade_ids=trade_ids, **asked)
+    outcome = _run(request, account, as_json)
     if as_json:
         show_json(outcome.as_json())
     else:
         _show_outcome(outcome)
-    for line in outcome.problems:
+    lines = [*outcome.problems, *outcome.to_authorise]
+    for line in lines:
         click.echo(f"dropship: {' '.join(line.split())}.", err=True)
-    return 1 if outcome.problems else 0
+    return 1 if lines else 0
 
 
 @orders.command()
 @click.argument("trade_id")
 @click.option("--recipient", is_flag=True, help="Show the recipient's name, address and telephone number too.")
+@click.option("--account", metavar="NAME", help="Only if it is an order of this account.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
-def show(trade_id: str, recipient: bool, as_json: bool) -> None:
+def show(trade_id: str, recipient: bool, account: str | None, as_json: bool) -> None:
     """Show an order as the tables have it: how it stands, its lines, its parcels. Makes no call.
 
     \b
@@ -82,6 +88,8 @@ def show(trade_id: str, recipient: bool, as_json: bool) -> None:
         raise Problem(
             f"The tables have no order {trade_id[:40]!r}", "Read it from Alibaba.com: dropship orders sync --order ID"
         )
+    if account not in (None, sheet.order.account):
+        raise Problem(f"Order {trade_id} is not of account {account}", f"It is of account {sheet.order.account}")
     if recipient:
         sheet = replace(sheet, recipient=read_recipient(database, trade_id))
     if as_json:
@@ -93,27 +101,36 @@ def show(trade_id: str, recipient: bool, as_json: bool) -> None:
         _show_sheet(sheet)
 
 
-def _run(request: "OrdersRequest", as_json: bool) -> "OrdersOutcome":
+def _run(request: "OrdersRequest", account: str | None, as_json: bool) -> "OrdersOutcome":
     from uuid import uuid4  # noqa: PLC0415
 
     from dropship_pipeline.cli.bars import watcher  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.orders import sync_orders  # noqa: PLC0415
+    from dropship_pipeline.sync.order_accounts import sync_all  # noqa: PLC0415
     from dropship_pipeline.sync.session import open_desk  # noqa: PLC0415
 
     settings = load_settings()
     if not settings.has_credentials:
         click.echo("ALIBABA_APP_KEY is not set: these are orders of the simulated Alibaba.com.", err=True)
     with watcher(plain=as_json) as progress, open_desk(settings, str(uuid4()), progress) as desk:
-        return sync_orders(desk, request)
+        return sync_all(desk, request, account)
 
 
 def _show_outcome(outcome: "OrdersOutcome") -> None:
     if outcome.days:
+        several = len({day.account for day in outcome.days}) > 1
         show_table(
-            ("day", "listed", "missing", "differing", "unlisted", "why not done"),
+            ("day", "account", "listed", "missing", "differing", "unlisted", "why not done"),
             [
-                (day.day, day.listed, day.missing, day.differing, day.unlisted, day.reason or None)
+                (
+                    day.day,
+                    day.account if several else None,
+                    day.listed,
+                    day.missing,
+                    day.differing,
+                    day.unlisted,
+                    day.reason or None,
+                )
                 for day in outcome.days
             ],
             title="Days",
@@ -130,13 +147,15 @@ def _show_outcome(outcome: "OrdersOutcome") -> None:
             "Refused": outcome.refused,
             "Rejected": outcome.rejected,
             "Undone": outcome.undone,
+            "Of accounts to be authorised again": outcome.waiting,
         }
     )
-    state = "not all done" if outcome.problems else "done"
+    all_done = not outcome.problems and not outcome.closed
+    state = "done" if all_done else "not all done"
     show_line(
         f"Orders {state} in {outcome.seconds:.1f} s: {outcome.calls.calls:,} calls, {outcome.calls.throttles:,} "
         f"throttles, {outcome.calls.retries:,} retries",
-        "bold yellow" if outcome.problems else "bold green",
+        "bold green" if all_done else "bold yellow",
     )
 
 

@@ -48,6 +48,8 @@ def status(as_json: bool) -> None:
 
 
 def _show(found: "Status") -> None:
+    from dropship_pipeline.alibaba.tokens import login_command  # noqa: PLC0415
+
     show_table(
         ("feed", "listed", "last sweep", "when", "complete", "why not"),
         [
@@ -87,8 +89,9 @@ def _show(found: "Status") -> None:
     )
     for problem in found.last_sync.problems if found.last_sync else ():
         click.echo(f"Left to do: {problem}.")
-    if any(account.state == "reauthorise" for account in found.accounts):
-        click.echo("An account has to be authorised again: dropship auth login")
+    for account in found.accounts:
+        if account.state != "active":
+            click.echo(f"Account {account.account} has to be authorised again: {login_command(account.account)}")
     if found.last_sync is None:
         click.echo("Nothing has been synced yet: dropship sync")
 

@@ -5,6 +5,7 @@ days with the list and finds what the sensor missed. Backfill any days in the UI
 """
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -19,8 +20,8 @@ from dropship_pipeline.orchestration.resources import RunDesk
 from dropship_pipeline.orchestration.schema import ALIBABA, asset_key, table_spec
 from dropship_pipeline.orchestration.stages import work
 from dropship_pipeline.settings import Settings, load_settings
+from dropship_pipeline.sync.order_accounts import NobodyAuthorised, follow_all, reconcile_all, refresh_all
 from dropship_pipeline.sync.order_outcomes import OrdersOutcome
-from dropship_pipeline.sync.orders import follow, reconcile_days, refresh_orders
 from dropship_pipeline.sync.place import find_announced
 from dropship_pipeline.sync.progress import Logged
 from dropship_pipeline.sync.session import open_desk
@@ -66,30 +67,27 @@ RECONCILED = dg.AssetCheckSpec(
     pool=POOL,
 )
 def reconcile_orders(context: dg.AssetExecutionContext, desk: dg.ResourceParam[RunDesk]) -> Iterator[Any]:
-    """Compare the orders placed on these days with the list, and read what is missing or differs."""
+    """Compare each account's orders of these days with its list, and read what is missing or differs."""
     with work(desk) as opened:
-        outcome = reconcile_days(opened, [date.fromisoformat(key) for key in context.partition_keys])
-    by_day: dict[str, Figures] = {
-        day.day.isoformat(): {
-            "dagster/partition_row_count": day.listed,
-            "missing": day.missing,
-            "differing": day.differing,
-            "unlisted": day.unlisted,
-        }
-        for day in outcome.days
-    }
+        outcome = reconcile_all(opened, [date.fromisoformat(key) for key in context.partition_keys])
+    if not outcome.days:
+        raise dg.Failure(description="; ".join(outcome.to_authorise), allow_retries=False)
+    by_day = _by_day(outcome)
     figures = {f"run/{name}": figure for name, figure in _figures(outcome).items()}
     elsewhere = {"figures": dg.MetadataValue.asset(_ORDERS)}
     records = [
         Record(key, figures, by_day) if key == _ORDERS else Record(key, elsewhere)
         for key in (asset_key(table) for table in _MADE)
     ]
-    yield from record(context, records, [day.day.isoformat() for day in outcome.days if day.reason])
+    unfinished = by_day if outcome.failed else [day.day.isoformat() for day in outcome.days if day.reason]
+    yield from record(context, records, unfinished)
     yield dg.AssetCheckResult(
         asset_key=_ORDERS,
         check_name=RECONCILED.name,
-        passed=not outcome.problems,
-        description="; ".join(outcome.problems) or RECONCILED.description,
+        passed=not outcome.problems and not outcome.closed,
+        # people are told of an account that is to be authorised by its state, once
+        severity=dg.AssetCheckSeverity.ERROR if outcome.problems else dg.AssetCheckSeverity.WARN,
+        description="; ".join([*outcome.problems, *outcome.to_authorise]) or RECONCILED.description,
         metadata=_figures(outcome),
     )
     if outcome.problems:
@@ -104,9 +102,14 @@ class Orders(dg.Config):
 
 @dg.op(pool=POOL)
 def read_orders(context: dg.OpExecutionContext, config: Orders, desk: dg.ResourceParam[RunDesk]) -> None:
-    """Read these orders with their parcels, tracking and payments."""
+    """Read these orders with their parcels, tracking and payments, each with the tokens of its account.
+
+    Those of an account that has to be authorised again wait for that; what changes meanwhile is found when it is.
+    """
     with work(desk) as opened:
-        outcome = refresh_orders(opened, config.trade_ids)
+        outcome = refresh_all(opened, config.trade_ids)
+    for line in outcome.to_authorise:
+        context.log.warning(line)
     context.add_output_metadata(_figures(outcome))
     if outcome.problems:
         raise dg.Failure(description="; ".join(outcome.problems), allow_retries=False)
@@ -140,27 +143,46 @@ def order_status_sensor(settings: Settings) -> dg.SensorDefinition:
         job_name=REFRESH,
         minimum_interval_seconds=_LOOKS_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules else dg.DefaultSensorStatus.STOPPED,
-        description="Looks for orders that changed, by the time of their last change, and has them read: one run for "
-        "all that one look found. It goes on from where it stopped, with an overlap.",
+        description="Looks for orders of every account that changed, by the time of their last change, and has them "
+        "read: one run for all that one look found. It goes on from where it stopped, with an overlap.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         began = time.monotonic()
         now = load_settings()
         if not now.has_credentials and find_announced(now.absolute_home) is None:
             return dg.SkipReason("No app is named and no simulated Alibaba.com runs: start one with dropship up")
-        with open_desk(now, "order_status_sensor", Logged(context.log)) as desk:
-            seen = follow(desk, context.cursor, seconds=_LOOKS_FOR - (time.monotonic() - began))
+        try:
+            with open_desk(now, "order_status_sensor", Logged(context.log)) as desk:
+                seen = follow_all(desk, context.cursor, seconds=_LOOKS_FOR - (time.monotonic() - began))
+        except NobodyAuthorised as nobody:
+            return dg.SkipReason(str(nobody))
         context.update_cursor(seen.cursor)
         if not seen.complete:
             context.log.warning("The order list %s; the next look begins where this one did", seen.reason)
         if not seen.changed:
-            return dg.SkipReason(f"None of the {seen.listed:,} orders that changed lately is to be read")
+            nothing = f"None of the {seen.listed:,} orders that changed lately is to be read"
+            return dg.SkipReason("; ".join([nothing, *seen.to_authorise]))
         return dg.RunRequest(
             run_config={"ops": {"read_orders": {"config": {"trade_ids": list(seen.changed)}}}},
             tags={"dropship/trigger": "sensor", "dropship/orders": str(len(seen.changed))},
         )
 
     return sensor
+
+
+def _by_day(outcome: OrdersOutcome) -> dict[str, Figures]:
+    """The numbers of each day, over all accounts."""
+    by_day: dict[str, Counter[str]] = defaultdict(Counter)
+    for day in outcome.days:
+        by_day[day.day.isoformat()].update(
+            {
+                "dagster/partition_row_count": day.listed,
+                "missing": day.missing,
+                "differing": day.differing,
+                "unlisted": day.unlisted,
+            }
+        )
+    return {key: dict(figures) for key, figures in by_day.items()}
 
 
 def _figures(outcome: OrdersOutcome) -> dict[str, float]:
@@ -171,6 +193,7 @@ def _figures(outcome: OrdersOutcome) -> dict[str, float]:
         "refused": outcome.refused,
         "rejected": outcome.rejected,
         "undone": outcome.undone,
+        "waiting": outcome.waiting,
         "unknown_statuses": sum(outcome.unknown_statuses.values()),
         "calls": outcome.calls.calls,
         "throttles": outcome.calls.throttles,

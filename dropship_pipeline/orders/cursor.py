@@ -6,7 +6,8 @@ shift the others. Only a reading that would take longer than the time that there
 """
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 FIRST_LOOK_BACK = timedelta(days=7)
@@ -70,3 +71,34 @@ def write_cursor(cursor: Cursor) -> str:
     """The cursor as text."""
     window = None if cursor.window is None else cursor.window.total_seconds()
     return json.dumps({"since": cursor.since.isoformat(), "window_s": window})
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Where following one account has got to: a cursor as text, and whose orders it is of; None: not known."""
+
+    cursor: str
+    user: str | None = None
+
+    def cursor_for(self, user: str | None) -> str | None:
+        """The cursor, unless the account has become another buyer's: what that one ordered before is not followed."""
+        return None if None not in (user, self.user) and user != self.user else self.cursor
+
+
+def read_cursors(text: str | None) -> dict[str, Followed]:
+    """The cursors of several accounts, by name. What cannot be read is left out: that account starts over."""
+    try:
+        said = json.loads(text or "")
+    except ValueError:
+        return {}
+    cursors = said.get("accounts") if isinstance(said, dict) else None
+    return {
+        account: Followed(one["cursor"], one.get("user"))
+        for account, one in (cursors.items() if isinstance(cursors, dict) else ())
+        if isinstance(one, dict) and isinstance(one.get("cursor"), str) and isinstance(one.get("user"), str | None)
+    }
+
+
+def write_cursors(cursors: Mapping[str, Followed]) -> str:
+    """The cursors as text."""
+    return json.dumps({"accounts": {account: asdict(one) for account, one in sorted(cursors.items())}})

@@ -56,6 +56,13 @@ _OF_DAY = text("""
     WHERE account = :account AND created_at >= :since AND created_at < :before ORDER BY trade_id
 """)
 
+# one that was refused, and of which the tables know nothing else, may as well be another account's
+_OWNERS = text("""
+    SELECT trade_id, coalesce(o.account, f.account) AS account
+    FROM ops.order_fetches f FULL JOIN orders.orders o USING (trade_id)
+    WHERE trade_id = ANY (:trade_ids) AND (o.trade_id IS NOT NULL OR f.outcome IS DISTINCT FROM 'refused')
+""")
+
 _RECORD_DAY = text("""
     INSERT INTO ops.order_days (account, day, listed, missing, differing, unlisted, reason, reconciled_at)
     VALUES (:account, :day, :listed, :missing, :differing, :unlisted, :reason, clock_timestamp())
@@ -158,6 +165,12 @@ class OrderStore:
         with self._database.begin() as connection:
             rows = connection.execute(_LISTED, {"trade_ids": list(trade_ids)})
             return {row.trade_id: OrderSummary(*row) for row in rows}
+
+    def owners(self, trade_ids: Sequence[str]) -> dict[str, str]:
+        """Whose orders these are, by trade ID; without those of which nobody knows."""
+        with self._database.begin() as connection:
+            rows = connection.execute(_OWNERS, {"trade_ids": list(trade_ids)})
+            return {row.trade_id: row.account for row in rows}
 
     def of_day(self, account: str, since: datetime, before: datetime) -> dict[str, str | None]:
         """The statuses of the account's orders in the tables that were placed then (UTC), by trade ID."""

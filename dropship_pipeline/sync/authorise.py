@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from dropship_pipeline.alibaba.authorize import authorize_url
 from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.redaction import message
-from dropship_pipeline.alibaba.tokens import TokenPair, TokenSource
+from dropship_pipeline.alibaba.tokens import DEFAULT_ACCOUNT, TokenPair, TokenSource, login_command
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import ALIBABA_SANDBOX_URL, AUTHORIZE_URL, Settings
 from dropship_pipeline.storage.accounts import AccountVault
@@ -26,7 +26,6 @@ from dropship_pipeline.sync.session import open_gateway, open_vault
 
 CALLBACK = "/callback"
 
-_LOGIN = "Try again: dropship auth login"
 _PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>dropship</title><p>{}</p></html>"
 _CAUGHT = "dropship has the answer: the terminal says what came of it. You may close this page."
 _NOT_OURS = "This is no answer to the login that dropship waits for: the terminal has the address to open."
@@ -46,11 +45,15 @@ class Authority:
     tokens: TokenSource
     authorize_page: str | None
 
-    def exchange(self, code: str) -> TokenPair:
-        """Exchange an authorisation code for tokens and keep them. A code lasts 30 minutes and serves once."""
+    def exchange(self, code: str, *, replace: bool = False) -> TokenPair:
+        """Exchange an authorisation code for tokens and keep them. A code lasts 30 minutes and serves once.
+
+        Raises Problem, and keeps nothing, for a buyer who is known under another name, and for another buyer than the
+        account was of before, unless it is to `replace` that one.
+        """
         grant = self.client.create_token(code)
         with self.vault.lock(self.account):
-            self.vault.save(self.account, grant.pair, grant.profile)
+            self.vault.authorise(self.account, grant.pair, grant.profile, replace=replace)
         return grant.pair
 
     def refresh(self) -> TokenPair:
@@ -62,13 +65,17 @@ class Authority:
     def _kept(self) -> TokenPair:
         pair = self.vault.load(self.account)
         if pair is None:
-            raise Problem(f"Account {self.account} has no tokens", "Authorise it: dropship auth login")
+            raise Problem(f"Account {self.account} has no tokens", f"Authorise it: {login_command(self.account)}")
         return pair
 
 
 @contextmanager
-def open_authority(settings: Settings) -> Iterator[Authority]:
-    """Open what authorising needs. Raises `Problem` where no app is named: the simulated one authorises itself."""
+def open_authority(settings: Settings, account: str = DEFAULT_ACCOUNT) -> Iterator[Authority]:
+    """Open what authorising an account needs.
+
+    Raises `Problem` for a name that no account may have, and where no app is named: the simulated Alibaba.com needs no
+    login.
+    """
     if not settings.has_credentials:
         raise Problem(
             "No app is named, and the simulated Alibaba.com needs no login",
@@ -76,8 +83,8 @@ def open_authority(settings: Settings) -> Iterator[Authority]:
         )
     with (
         closing(open_database(settings)) as database,
-        find_place(settings) as place,
-        open_gateway(settings, place, database) as gateway,
+        find_place(settings) as found,
+        open_gateway(settings, place := found.of(account), database) as gateway,
         Client(gateway) as client,
     ):
         yield Authority(
@@ -97,12 +104,21 @@ def _authorize_page(settings: Settings) -> str | None:
     return settings.alibaba_authorize_url or AUTHORIZE_URL
 
 
-def login(authority: Authority, port: int, tell: Callable[[str], None], wait_seconds: float = 300.0) -> TokenPair:
+def login(
+    authority: Authority,
+    port: int,
+    tell: Callable[[str], None],
+    wait_seconds: float = 300.0,
+    *,
+    replace: bool = False,
+) -> TokenPair:
     """Have a person authorise the account in a browser: `tell` is given the address to open.
 
     The callback is caught on loopback at `port` (0: any free one); one whose `state` is not the one sent is refused.
-    Raises `Problem` when nobody comes in time, the buyer says no, or the page to open is not known.
+    Raises `Problem` when nobody comes in time, the buyer says no, the page to open is not known, and as
+    `Authority.exchange`.
     """
+    again = f"Try again: {login_command(authority.account)}"
     if authority.authorize_page is None:
         raise Problem(
             "Alibaba.com does not document where buyers authorise an app for its sandbox",
@@ -117,12 +133,12 @@ def login(authority: Authority, port: int, tell: Callable[[str], None], wait_sec
         try:
             answer = answers.get(timeout=wait_seconds)
         except Empty:
-            raise Problem(f"Nobody authorised the account within {wait_seconds:g} seconds", _LOGIN) from None
+            raise Problem(f"Nobody authorised the account within {wait_seconds:g} seconds", again) from None
     if not answer.get("code"):
         # the words came by way of the browser: shortened, and without what looks like a token
         said = message(answer.get("error_description") or answer.get("error") or "no code came back")
-        raise Problem(f"The buyer did not authorise the app: {said}", _LOGIN)
-    return authority.exchange(answer["code"])
+        raise Problem(f"The buyer did not authorise the app: {said}", again)
+    return authority.exchange(answer["code"], replace=replace)
 
 
 @contextmanager

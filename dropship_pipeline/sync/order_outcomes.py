@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 
+from dropship_pipeline.alibaba.tokens import DEFAULT_ACCOUNT, login_command
 from dropship_pipeline.storage.orders import OrderCounts
 from dropship_pipeline.sync.summary import CallCounts
 
@@ -13,9 +14,9 @@ from dropship_pipeline.sync.summary import CallCounts
 class FollowOutcome:
     """One look at what changed.
 
-    `changed`: trade IDs to be read, at most `orders.MOST_AT_ONCE`; the rest comes with the next look. `cursor`: for
-    that one. `complete`: the list was read to its end, or `reason` says why not; then the next look begins where this
-    one did. `listed`: orders that the list showed.
+    `changed`: trade IDs to be read, at most `orders.MOST_AT_ONCE` of an account; the rest comes with the next look.
+    `cursor`: for that one. `complete`: the list was read to its end, or `reason` says why not; then the next look
+    begins where this one did. `listed`: orders that the list showed. `closed`: see `OrdersOutcome`.
     """
 
     changed: tuple[str, ...]
@@ -25,11 +26,18 @@ class FollowOutcome:
     reason: str = ""
     calls: CallCounts = field(default_factory=CallCounts)
     seconds: float = 0.0
+    closed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def to_authorise(self) -> list[str]:
+        """Which accounts a person has to authorise again, and how."""
+        return _to_authorise(self.closed)
 
 
 @dataclass(frozen=True, slots=True)
 class DayOutcome:
-    """A day of orders, compared with the list: `missing` in the tables, `differing` there, `unlisted` by the list.
+    """A day of an account's orders, compared with the list: `missing` in the tables, `differing` there, `unlisted` by
+    the list.
 
     `reason`: why the day is not done, "" if it is.
     """
@@ -40,6 +48,7 @@ class DayOutcome:
     differing: int
     unlisted: int
     reason: str = ""
+    account: str = DEFAULT_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,9 @@ class OrdersOutcome:
     `asked` for; `counts`: what the merges did; `refused` by Alibaba.com; `rejected`, for their answers cannot be read;
     `undone` for the last `undone_reason`: these stay due. `unknown_statuses`: orders by statuses that nobody knows.
     `days`: those that were reconciled. `listing_reason`: why the list could not be read to its end, "" if it was.
+    `closed`: accounts that a person has to authorise again, and why; `waiting` orders are theirs. They hold up nobody
+    else, and following goes on where it was when they are authorised. `failed`: accounts of which something else
+    prevented all calls, and what.
     """
 
     asked: int = 0
@@ -60,6 +72,9 @@ class OrdersOutcome:
     unknown_statuses: Mapping[str, int] = field(default_factory=dict)
     days: tuple[DayOutcome, ...] = ()
     listing_reason: str = ""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    waiting: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
     calls: CallCounts = field(default_factory=CallCounts)
     seconds: float = 0.0
 
@@ -74,16 +89,20 @@ class OrdersOutcome:
             unknown_statuses=dict(Counter(self.unknown_statuses) + Counter(other.unknown_statuses)),
             days=self.days + other.days,
             listing_reason=other.listing_reason or self.listing_reason,
+            closed={**self.closed, **other.closed},
+            waiting=self.waiting + other.waiting,
+            failed={**self.failed, **other.failed},
             calls=self.calls + other.calls,
             seconds=self.seconds + other.seconds,
         )
 
     @property
     def problems(self) -> list[str]:
-        """What was left undone, each with its remedy; empty when all is done."""
+        """What was left undone, each with its remedy; empty when all is done. Closed accounts: `to_authorise`."""
+        several = len({day.account for day in self.days}) > 1
         lines = [
-            f"Orders of {day.day} could not be reconciled: {day.reason.rstrip('.')}. "
-            f"Run it again: dropship orders sync --day {day.day}"
+            f"Orders of {day.day}{f' of account {day.account}' if several else ''} could not be reconciled: "
+            f"{day.reason.rstrip('.')}. Run it again: dropship orders sync --day {day.day}"
             for day in self.days
             if day.reason
         ]
@@ -94,8 +113,21 @@ class OrdersOutcome:
                 f"{self.undone:,} orders could not be read: {self.undone_reason.rstrip('.')}. "
                 "They stay due: run the command again"
             )
-        return lines
+        return lines + [f"Account {account}: {why.rstrip('.')}" for account, why in self.failed.items()]
+
+    @property
+    def to_authorise(self) -> list[str]:
+        """Which accounts a person has to authorise again, and how."""
+        return _to_authorise(self.closed)
 
     def as_json(self) -> dict[str, object]:
         """Everything, for machines."""
-        return {**asdict(self), "problems": self.problems, "outcome": "failed" if self.problems else "done"}
+        problems = [*self.problems, *self.to_authorise]
+        return {**asdict(self), "problems": problems, "outcome": "failed" if problems else "done"}
+
+
+def _to_authorise(closed: Mapping[str, str]) -> list[str]:
+    return [
+        f"Account {account} has to be authorised again: {why.rstrip('.')}. Log in: {login_command(account)}"
+        for account, why in closed.items()
+    ]

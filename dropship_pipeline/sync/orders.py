@@ -2,7 +2,8 @@
 
 `follow` finds what changed and reads nothing of it; `refresh_orders` reads; `reconcile_days` finds what `follow`
 missed. A sensor calls the first and lets a run do the second; a schedule does the third. `sync_orders` is all of it for
-a person. Each may be repeated, killed, and run beside the others. Days are days of UTC, from midnight to midnight.
+a person. Each is about the one account of its desk (all of them: `order_accounts`) and may be repeated, killed, and run
+beside the others. Days are days of UTC, from midnight to midnight.
 """
 
 import time
@@ -114,8 +115,9 @@ def _reconcile(desk: Desk, store: OrderStore, day: date) -> OrdersOutcome:
     reason = listed.reason and f"the order list {listed.reason}"
     if outcome.undone:
         reason = reason or f"{outcome.undone:,} orders could not be read: {outcome.undone_reason}"
-    done = DayOutcome(day, len(listed.orders), len(compared.missing), len(compared.differing), len(unlisted), reason)
-    store.record_day(account, **{**asdict(done), "day": day.isoformat(), "reason": reason or None})
+    counts = len(listed.orders), len(compared.missing), len(compared.differing), len(unlisted)
+    done = DayOutcome(day, *counts, reason, account)
+    store.record_day(**{**asdict(done), "day": day.isoformat(), "reason": reason or None})
     return replace(outcome, days=(done,), calls=desk.calls() - calls_before, seconds=time.monotonic() - began)
 
 

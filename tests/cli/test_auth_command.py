@@ -193,7 +193,7 @@ def test_the_accounts_are_listed_with_their_user_and_their_time(merchant: Deploy
     assert "dropship auth login" in type_command(["auth", "status"], merchant.environment).out
     type_command(["auth", "exchange", authorisation_code(merchant)], merchant.environment)
     shown = type_command(["auth", "status"], merchant.environment).out
-    assert re.search(r"^default\s+\d+\s+active\s+\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", shown, re.MULTILINE)
+    assert re.search(r"^default\s+\d+\s+buyApp\s+active\s+\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", shown, re.MULTILINE)
 
 
 def test_there_is_nothing_to_refresh_without_tokens(merchant: Deployment, type_command: Type) -> None:
