@@ -178,4 +178,4 @@ def replay(messages: tuple[str, ...], all_dead: bool) -> None:
             "No settled message is called so",
             "See `dropship webhooks dead`; what waits or is being worked on needs no replay",
         )
-    show_line(f"{done:,} messages begin anew")
+    show_line("1 message begins anew" if done == 1 else f"{done:,} messages begin anew")

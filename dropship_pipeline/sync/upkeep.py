@@ -11,12 +11,16 @@ from datetime import UTC, datetime, timedelta
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage import raw, snapshots
+from dropship_pipeline.storage.inbox import drop_settled
 from dropship_pipeline.storage.lake import Lake
 from dropship_pipeline.storage.locks import exclusive
 from dropship_pipeline.storage.upkeep import HISTORY, Freed, drop_history, vacuum
 from dropship_pipeline.sync.session import Store
 
 _WAIT = timedelta(seconds=1)
+
+DRAINED_FOR = timedelta(days=30)
+"""How long push messages are kept after they are done; dead ones as long as other book-keeping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def parts_of_the_store(store: Store, *, raw_days: int, snapshots_kept: int, hist
         Part("raw", "days of answers", lambda: _raw(store, raw_days)),
         Part("snapshots", "snapshots", lambda: _snapshots(store, snapshots_kept)),
         *(_history(store, table, before) for table in HISTORY),
+        Part("webhook_inbox", "messages", lambda: _messages(store, before)),
     ]
 
 
@@ -84,6 +89,10 @@ def _tidied(part: Part) -> Tidied:
 
 def _history(store: Store, table: str, before: datetime) -> Part:
     return Part(table, "rows", lambda: drop_history(store.database, table, before))
+
+
+def _messages(store: Store, dead_before: datetime) -> Freed:
+    return drop_settled(store.database, datetime.now(UTC) - DRAINED_FOR, dead_before)
 
 
 def _raw(store: Store, days: int) -> Freed:
