@@ -48,6 +48,7 @@ setup(
         "psutil>=5.9",
         "pydantic>=2.7",
         "python-dotenv>=1.0",
+        "PyYAML>=6",  # orders as people write them down
         # the currencies of ISO 4217, by people who follow its amendments
         "pycountry>=24.6",
         # the receiver of push messages
