@@ -28,8 +28,9 @@ class ArrowConnection:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="adbc", initializer=self._begin)
-        self._ident: int | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="adbc")
+        self._ident = self._thread.submit(threading.get_ident).result()
+        self._closed = False
 
     def do(self, job: Callable[[], T]) -> T:
         """Have the thread do all of `job`, which uses this connection, and give what it gives.
@@ -82,6 +83,9 @@ class ArrowConnection:
         try:
             while (batch := self.do(lambda: _next(reader))) is not None:
                 yield batch
+        except BaseException:
+            self._ask_to_cancel()  # or all the rows that are left would have to be received first
+            raise
         finally:
             self.do(cursor.close)
 
@@ -95,22 +99,25 @@ class ArrowConnection:
         self.do(ingest)
 
     def close(self) -> None:
-        """Close the connection; a statement that an interrupt left under way is cancelled, its transaction undone."""
+        """Close the connection, once; a statement that an interrupt left under way is cancelled, its work undone."""
+        if self._closed:
+            return
         behind = self._thread.submit(bool)  # done as soon as nothing is under way
         wait([behind], _CANCEL_AGAIN)
         self._cancel(behind)
         self._thread.submit(self._connection.close).result()
         self._thread.shutdown()
-
-    def _begin(self) -> None:
-        self._ident = threading.get_ident()
+        self._closed = True
 
     def _cancel(self, job: Future[Any]) -> None:
         """Ask Postgres to cancel until the job has ended."""
         while not job.done():
-            with suppress(adbc_driver_manager.Error):  # a server that cannot be asked has ended the statement too
-                self._connection.adbc_cancel()
+            self._ask_to_cancel()
             wait([job], _CANCEL_AGAIN)
+
+    def _ask_to_cancel(self) -> None:
+        with suppress(adbc_driver_manager.Error):  # a server that cannot be asked has ended the statement too
+            self._connection.adbc_cancel()
 
 
 def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:

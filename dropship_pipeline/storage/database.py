@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.stopping import held_back
 from dropship_pipeline.storage.failures import CommitUnknown, DatabaseDown, DatabaseProblem, in_our_words
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Database:
         self._url = _read(url)
         self._adbc_lock = threading.Lock()
         self._adbc_template: Any = None
+        self._adbc_open: weakref.WeakSet[ArrowConnection] = weakref.WeakSet()
         self._adbc_closer: weakref.finalize[[], Database] | None = None
 
     def __repr__(self) -> str:
@@ -111,21 +113,31 @@ class Database:
 
         from dropship_pipeline.storage.arrow_connection import ArrowConnection  # noqa: PLC0415  likewise
 
-        with self._adbc_lock:
-            if self._adbc_template is None:
-                # what the others are cloned from: the first one reads the server's types, and takes ten times as long
-                template = adbc_driver_postgresql.dbapi.connect(_text(self._connection_url()), autocommit=True)
-                self._adbc_template = template
-                self._adbc_closer = weakref.finalize(self, template.close)
-            connection = self._adbc_template.adbc_clone()
-        connection.adbc_connection.set_autocommit(True)
-        return ArrowConnection(connection)
+        connection: ArrowConnection | None = None
+        try:
+            with held_back(), self._adbc_lock:  # an interrupt in here would leave a connection that nobody knows
+                if self._adbc_template is None:
+                    # what the others are cloned from: the first reads the server's types, and takes ten times as long
+                    template = adbc_driver_postgresql.dbapi.connect(_text(self._connection_url()), autocommit=True)
+                    self._adbc_template = template
+                    self._adbc_closer = weakref.finalize(self, template.close)
+                clone = self._adbc_template.adbc_clone()
+                clone.adbc_connection.set_autocommit(True)
+                connection = ArrowConnection(clone)
+                self._adbc_open.add(connection)
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Close the pooled connections; the next use opens new ones."""
         if "sqlalchemy" in self.__dict__:
             self.sqlalchemy.dispose()
         with self._adbc_lock:
+            for connection in list(self._adbc_open):  # those that an interrupt left open
+                connection.close()
             if self._adbc_closer is not None:
                 self._adbc_closer()
             self._adbc_template = self._adbc_closer = None
