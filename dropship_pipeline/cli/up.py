@@ -24,7 +24,7 @@ _FASTEST = 24.0 * 30
     help="Let the simulated Alibaba.com live faster, so that prices, stock and orders move. Default: as we do.",
 )
 def up(port: int, host: str, open_browser: bool, simulated_days_per_hour: float | None) -> int:
-    """Run everything until Ctrl-C: Postgres, the Dagster UI with its schedules, its daemon.
+    """Run everything until Ctrl-C: Postgres, the receiver of push messages, the Dagster UI with its schedules.
 
     Without ALIBABA_APP_KEY a simulated Alibaba.com runs too, which `dropship sync` and every run of the UI then read.
     A service that dies is started again; Ctrl-C ends all of them, a second one at once.
@@ -66,7 +66,7 @@ def up(port: int, host: str, open_browser: bool, simulated_days_per_hour: float 
 
 def _what_there_is(settings: "Settings", address: str, said: "Callable[[str], Sequence[str]]") -> "Iterator[str]":
     """What a person needs to know when everything runs."""
-    from dropship_pipeline.services.table import POSTGRES  # noqa: PLC0415
+    from dropship_pipeline.services.table import POSTGRES, RECEIVER  # noqa: PLC0415
 
     yield ""
     yield f"The Dagster UI:  {address}"
@@ -75,6 +75,8 @@ def _what_there_is(settings: "Settings", address: str, said: "Callable[[str], Se
         yield f'The tables:      psql "{url}", or dropship db psql'
     else:
         yield "The tables:      in the database of DROPSHIP_DATABASE_URL: dropship db psql"
+    received = next((line for line in said(RECEIVER) if "://" in line), "")
+    yield f"Push messages:   {received.rpartition(' ')[2]}"
     if not settings.has_credentials:
         yield ""
         yield "This is the simulated Alibaba.com: no product in these tables exists. To try, in another terminal:"

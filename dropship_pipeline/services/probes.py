@@ -36,6 +36,15 @@ def accepts(path: Path) -> bool:
     return True
 
 
+def answers(address: str) -> bool:
+    """Whether a GET of this address is answered with 200."""
+    try:
+        with urllib.request.urlopen(address, timeout=_PATIENCE_S) as answer:  # noqa: S310  our own
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 def shows_the_code(address: str) -> bool:
     """Whether the UI gives its first page and has loaded the code location."""
     try:

@@ -14,8 +14,9 @@ from dropship_pipeline.services.ports import take_port
 from dropship_pipeline.services.service import Service
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.sync.place import SIMULATED_PRODUCTS
+from dropship_pipeline.webhooks import paths
 
-POSTGRES = "postgres"
+POSTGRES, RECEIVER = "postgres", "webhooks"
 _HOURS_A_DAY = 24
 _ROUTINE = re.compile(
     "Checking |Collected |Instance is configured |Priority sorting |Sensor .* skipped|Schedule .* skipped"
@@ -30,10 +31,13 @@ def services(
     """What runs with these settings, in its order. `host` and `port` are the UI's."""
     speed = 1.0 if simulated_days_per_hour is None else simulated_days_per_hour * _HOURS_A_DAY
     address = f"http://{reachable(host)}:{port}"
+    # who configured Alibaba.com to push to a port needs that one; the simulated one is told which it is
+    told = settings.has_credentials or "webhook_port" in settings.model_fields_set
+    pushes = f"http://127.0.0.1:{take_port('127.0.0.1', settings.webhook_port if told else 0, 'DROPSHIP_WEBHOOK_PORT')}"
     return (
         *([_postgres()] if settings.database_url is None else []),
-        *([] if settings.has_credentials else [_sandbox(place, speed)]),
-        # the receiver of push messages has its row here
+        *([] if settings.has_credentials else [_sandbox(place, speed, f"{pushes}{paths.MESSAGES}")]),
+        _receiver(pushes),
         _code_server(place),
         _webserver(place, host, port, address),
         _daemon(place, address),
@@ -58,7 +62,7 @@ def _postgres() -> Service:
     )
 
 
-def _sandbox(place: UpPlace, speed: float) -> Service:
+def _sandbox(place: UpPlace, speed: float, push_url: str) -> Service:
     began = time.time()
     port = take_port("127.0.0.1", 0, "--port")  # the same after a restart: who was given the address keeps it
     config = SandboxConfig()
@@ -69,7 +73,7 @@ def _sandbox(place: UpPlace, speed: float) -> Service:
         return (
             *(*_PYTHON, "dropship_pipeline.cli", "sandbox", "--port", str(port), "--announce", str(place.announcement)),
             *("--products", str(SIMULATED_PRODUCTS), "--orders", str(config.orders), "--clock-speed", str(speed)),
-            *("--clock", now.strftime("%Y-%m-%dT%H:%M:%S")),
+            *("--clock", now.strftime("%Y-%m-%dT%H:%M:%S"), "--push-url", push_url),
             # tokens live as long by our clock as they do at Alibaba.com
             *("--access-token-seconds", str(round(config.access_token_s * max(1.0, speed)))),
             *("--refresh-token-seconds", str(round(config.refresh_token_s * max(1.0, speed)))),
@@ -81,6 +85,17 @@ def _sandbox(place: UpPlace, speed: float) -> Service:
         command=command,
         is_ready=lambda process: probes.is_announced(process, place.announcement),
         said_when_started_again="The simulated Alibaba.com begins anew: orders that were placed in it are gone",
+    )
+
+
+def _receiver(address: str) -> Service:
+    port = address.rpartition(":")[2]
+    return Service(
+        name=RECEIVER,
+        title="the receiver of push messages",
+        command=_always(*_PYTHON, "dropship_pipeline.cli", "webhooks", "serve", "--port", port),
+        is_ready=lambda _: probes.answers(f"{address}{paths.HEALTH}"),
+        ends_within=15.0,  # what it has accepted is stored
     )
 
 

@@ -11,12 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from dropship_pipeline.webhooks import paths
 from dropship_pipeline.webhooks.commits import GroupCommits, NotStored
 from dropship_pipeline.webhooks.counters import Counters
 from dropship_pipeline.webhooks.intake import LARGEST_BODY, Intake, Refused
-
-PATH = "/webhook/alibaba"
-"""Where messages are posted, as in the guide's example; `/` does as well, for a proxy that leaves the path away."""
 
 _COME_AGAIN = {"Retry-After": "5"}  # seconds
 _BODY_WITHIN = 5.0  # seconds; the sender gives up after half of one
@@ -71,10 +69,10 @@ def build_app(intake: Intake, commits: Callable[[], GroupCommits], counters: Cou
 
     return Starlette(
         routes=[
-            Route(PATH, receive, methods=["POST"]),
+            Route(paths.MESSAGES, receive, methods=["POST"]),
             Route("/", receive, methods=["POST"]),
-            Route("/health", health),
-            Route("/metrics", metrics),
+            Route(paths.HEALTH, health),
+            Route(paths.METRICS, metrics),
         ],
         exception_handlers={Refused: refused, HTTPException: misplaced},
         lifespan=lifespan,

@@ -15,7 +15,8 @@ from dropship_pipeline.storage.database import Database
 from dropship_pipeline.webhooks.commits import GroupCommits
 from dropship_pipeline.webhooks.counters import Counters
 from dropship_pipeline.webhooks.intake import Intake
-from dropship_pipeline.webhooks.receiver import PATH, build_app
+from dropship_pipeline.webhooks.paths import MESSAGES
+from dropship_pipeline.webhooks.receiver import build_app
 
 _ENDS_WITHIN = 10  # seconds, for what is under way
 _MOST_CONNECTIONS = 4_000
@@ -56,7 +57,7 @@ def serve(database: Database, intake: Intake, where: Listening, ready: Callable[
     _load(config, where)
     listener = _listener(where)
     host, port = listener.getsockname()[:2]
-    address = f"{'https' if where.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
+    address = f"{'https' if where.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}{MESSAGES}"
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

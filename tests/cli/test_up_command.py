@@ -126,7 +126,7 @@ def start_up() -> Iterator[Callable[..., Up]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # nine processes, four of them Dagster's, each started twice
+@pytest.mark.timeout(600)  # ten processes, four of them Dagster's, each started twice
 def test_any_process_may_be_killed_and_after_ctrl_c_nothing_is_left(
     start_up: Callable[..., Up], type_command: Type
 ) -> None:
@@ -145,6 +145,7 @@ def test_any_process_may_be_killed_and_after_ctrl_c_nothing_is_left(
     for title, victim in {
         "The watcher": up.child("watcher.py"),
         "The simulated Alibaba.com": up.child("cli sandbox"),
+        "The receiver of push messages": up.child("webhooks serve"),
         "The code server": up.child("dagster api grpc"),
         "The Dagster UI": up.child("dagster_webserver"),
         "The Dagster daemon": up.child("dagster._daemon"),
