@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 MAIN, SECOND, GOOD, UNKNOWN = "#3b7dd8", "#e08a2e", "#2a9d6f", "#b8c0c8"
 """The colours of all pictures: told apart with any eyes."""
 
-_INK, _FAINT, _GROUND = "#2b3440", "#e3e7eb", "#ffffff"
+INK, FAINT, _GROUND = "#2b3440", "#e3e7eb", "#ffffff"
+"""The colours of what is written on the ground and of the grid: with another ground, these are others too."""
+
+_ON_LIGHT = "#22303c"
 _WIDTH = 7.2  # inches
 _DPI = 110
 _COLOURS = 48
@@ -38,8 +41,8 @@ def price_distribution(found: Sequence[PriceDistribution]) -> "Figure":
     """Variants by first-tier unit price: a panel for each currency of a twentieth of them or more, three at most."""
     most = found[0].skus
     shown = [one for one in found[:_PANELS_SHOWN] if one.skus >= _PANEL_SHARE * most]
-    figure, panels = _panels(len(shown), height=1.2 + 1.8 * len(shown))
-    for axes, one in zip(panels, shown, strict=True):
+    figure, drawn = panels(len(shown), height=1.2 + 1.8 * len(shown))
+    for axes, one in zip(drawn, shown, strict=True):
         axes.bar(range(len(one.bins)), [bin_.skus for bin_ in one.bins], width=0.92, color=MAIN, align="edge")
         last = one.bins[-1].high
         edges = [*(amount(bin_.low) for bin_ in one.bins), amount(last) if last else ""]
@@ -48,19 +51,19 @@ def price_distribution(found: Sequence[PriceDistribution]) -> "Figure":
         axes.set_xlabel(f"unit price of the first tier, {one.currency or 'no currency given'} (logarithmic)")
         axes.set_ylabel("variants")
         axes.set_title(f"{one.skus:,} variants on offer by price, {one.currency or 'no currency given'}")
-        _counts(axes, "y")
+        counts(axes, "y")
     return figure
 
 
 def freight_by_origin(lanes: Sequence[FreightLane]) -> "Figure":
     """Quartiles of the cheapest freight by lane, the twelve lanes of most products in the first one's currency."""
     shown = in_one_currency(lanes)[:_LANES_SHOWN]
-    figure, [axes] = _panels(1, height=1.3 + 0.34 * len(shown))
+    figure, [axes] = panels(1, height=1.3 + 0.34 * len(shown))
     lower, upper = [float(lane.lower) for lane in shown], [float(lane.upper) for lane in shown]
     width = [high - low for low, high in zip(lower, upper, strict=True)]
     axes.barh(range(len(shown)), width, left=lower, height=0.55, color=MAIN, alpha=0.55)
-    axes.plot([float(lane.median) for lane in shown], range(len(shown)), "|", color=_INK, markersize=13, mew=2.5)
-    axes.set_yticks(range(len(shown)), [f"{_plain(lane_name(lane))}  ({lane.products:,})" for lane in shown])
+    axes.plot([float(lane.median) for lane in shown], range(len(shown)), "|", color=INK, markersize=13, mew=2.5)
+    axes.set_yticks(range(len(shown)), [f"{plain(lane_name(lane))}  ({lane.products:,})" for lane in shown])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     currency = shown[0].currency or "no currency given"
@@ -72,7 +75,7 @@ def freight_by_origin(lanes: Sequence[FreightLane]) -> "Figure":
 
 def staleness(kinds: Sequence[KindAges]) -> "Figure":
     """The products on offer by when each kind was last read; what is past the maximum age is orange."""
-    figure, [axes] = _panels(1, height=1.7 + 0.5 * len(kinds))
+    figure, [axes] = panels(1, height=1.7 + 0.5 * len(kinds))
     for place, ages in enumerate(kinds):
         begun = 0.0
         fresh = [bucket for bucket in ages.buckets if bucket.at_least < ages.max_age]
@@ -91,16 +94,16 @@ def staleness(kinds: Sequence[KindAges]) -> "Figure":
                         ha="center",
                         va="center",
                         fontsize=8,
-                        color=_GROUND if dark else _INK,
+                        color=_GROUND if dark else _ON_LIGHT,
                     )
                 begun += share
             if palette is _FRESH:
-                axes.plot([begun, begun], [place - 0.42, place + 0.42], color=_INK, linewidth=2)
+                axes.plot([begun, begun], [place - 0.42, place + 0.42], color=INK, linewidth=2)
         axes.barh(place, 100 - begun, left=begun, height=0.6, color=UNKNOWN)
     axes.set_yticks(range(len(kinds)), [f"{ages.kind}\nat most {age(ages.max_age)}" for ages in kinds])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel("% of the products on offer. Black line: the maximum age; orange: older; grey: never read")
+    axes.set_xlabel("% of the products on offer. Line: the maximum age; orange: older; grey: never read")
     axes.set_title("When the products on offer were last read")
     return figure
 
@@ -108,15 +111,15 @@ def staleness(kinds: Sequence[KindAges]) -> "Figure":
 def stock_by_origin(origins: Sequence[StockOrigin]) -> "Figure":
     """Variants in stock and out of stock by the country that they ship from, the twelve of most units."""
     shown = origins[:_LANES_SHOWN]
-    figure, [axes] = _panels(1, height=1.4 + 0.36 * len(shown))
+    figure, [axes] = panels(1, height=1.4 + 0.36 * len(shown))
     there = [one.skus_in_stock for one in shown]
     places = range(len(shown))
     axes.barh(places, there, height=0.6, color=GOOD, label="in stock")
     axes.barh(places, [one.skus_out_of_stock for one in shown], left=there, height=0.6, color=SECOND, label="none left")
-    axes.set_yticks(places, [f"{_plain(one.shipping_from)}  ({one.units:,} units)" for one in shown])
+    axes.set_yticks(places, [f"{plain(one.shipping_from)}  ({one.units:,} units)" for one in shown])
     axes.invert_yaxis()
     axes.set_xlabel("variants on offer")
-    _counts(axes, "x")
+    counts(axes, "x")
     axes.set_title("Stock by the country that it ships from")
     axes.legend(frameon=False, fontsize=8)
     return figure
@@ -124,7 +127,7 @@ def stock_by_origin(origins: Sequence[StockOrigin]) -> "Figure":
 
 def feed_sizes(feeds: Sequence[FeedSize]) -> "Figure":
     """Products in each feed now, and beside it what came and went over the days that were asked for."""
-    figure, [now, moved] = _panels(2, height=1.4 + 0.32 * len(feeds), columns=2)
+    figure, [now, moved] = panels(2, height=1.4 + 0.32 * len(feeds), columns=2)
     places = range(len(feeds))
     listed = [sum(day.listed for day in feed.days) for feed in feeds]
     delisted = [-sum(day.delisted for day in feed.days) for feed in feeds]
@@ -135,13 +138,13 @@ def feed_sizes(feeds: Sequence[FeedSize]) -> "Figure":
     moved.barh(places, listed, height=0.6, color=GOOD, label="came")
     moved.barh(places, delisted, height=0.6, color=SECOND, label="went")
     moved.set_yticks(places, [""] * len(feeds))
-    moved.axvline(0, color=_INK, linewidth=0.8)
+    moved.axvline(0, color=INK, linewidth=0.8)
     moved.set_xlabel("products")
     moved.set_title(f"Changes of {len(feeds[0].days)} days")
     moved.legend(frameon=False, fontsize=8)
     for axes in (now, moved):
         axes.invert_yaxis()
-        _counts(axes, "x")
+        counts(axes, "x")
     return figure
 
 
@@ -184,29 +187,30 @@ def lane_name(lane: FreightLane) -> str:
     return f"{lane.dispatch_country or '?'} → {lane.destination_country}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text of the API as matplotlib shows it: what stands between two dollar signs would be read as a formula."""
     return text.replace("$", r"\$")
 
 
-def _panels(count: int, height: float, columns: int = 1) -> tuple["Figure", list["Axes"]]:
+def panels(count: int, height: float, columns: int = 1) -> tuple["Figure", list["Axes"]]:
+    """A figure of so many panels, so many inches high, and its panels in our style."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor=_GROUND, layout="constrained")
     grid: Any = figure.subplots(count // columns, columns, squeeze=False)
-    panels: list[Axes] = list(grid.flat)
-    for axes in panels:
+    drawn: list[Axes] = list(grid.flat)
+    for axes in drawn:
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(UNKNOWN)
-        axes.tick_params(colors=_INK, labelsize=8, length=3)
-        axes.title.set(color=_INK, fontsize=10, fontweight="bold")
-        axes.xaxis.label.set(color=_INK, fontsize=8.5)
-        axes.yaxis.label.set(color=_INK, fontsize=8.5)
+        axes.tick_params(colors=INK, labelsize=8, length=3)
+        axes.title.set(color=INK, fontsize=10, fontweight="bold")
+        axes.xaxis.label.set(color=INK, fontsize=8.5)
+        axes.yaxis.label.set(color=INK, fontsize=8.5)
         axes.set_axisbelow(True)
-    return figure, panels
+    return figure, drawn
 
 
-def _counts(axes: "Axes", direction: Literal["x", "y"]) -> None:
+def counts(axes: "Axes", direction: Literal["x", "y"]) -> None:
     """Have whole numbers with thousands set apart on the axis that counts."""
     from matplotlib.ticker import MaxNLocator
 
@@ -217,4 +221,4 @@ def _counts(axes: "Axes", direction: Literal["x", "y"]) -> None:
 
 
 def _grid(axes: "Axes", direction: Literal["x", "y"]) -> None:
-    axes.grid(axis=direction, color=_FAINT, linewidth=0.8)
+    axes.grid(axis=direction, color=FAINT, linewidth=0.8)

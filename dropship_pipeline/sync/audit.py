@@ -93,14 +93,19 @@ def checks_of(stage: Stage) -> tuple[Check, ...]:
 
 def audit(database: Database, settings: Settings, stage: Stage) -> list[Finding]:
     """Make the checks of a stage, at one moment and without writing. Raises `DatabaseProblem`."""
-    audited = _STAGES[stage]
     with database.begin() as connection:
         audits.read_only(connection)
-        found = [findings.of_rows(answer) for answer in audits.ask(connection, audited.tables)]
-        if audited.kind:
-            found += _of_readings(connection, settings, audited)
-        if stage is Stage.LISTING:
-            found += findings.of_sweeps(standing.last_sweeps(connection))
+        return look(connection, settings, stage)
+
+
+def look(connection: Connection, settings: Settings, stage: Stage) -> list[Finding]:
+    """Make the checks of a stage in a transaction that sees a single moment: see `audits.read_only`."""
+    audited = _STAGES[stage]
+    found = [findings.of_rows(answer) for answer in audits.ask(connection, audited.tables)]
+    if audited.kind:
+        found += _of_readings(connection, settings, audited)
+    if stage is Stage.LISTING:
+        found += findings.of_sweeps(standing.last_sweeps(connection))
     return found
 
 
