@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("dropship_pipeline.cli.status:status", "How true the tables are: feeds, ages, accounts, last sync."),
     "doctor": ("dropship_pipeline.cli.doctor:doctor", "Check everything that a sync needs, and say what to mend."),
     "auth": ("dropship_pipeline.cli.auth:auth", "Authorise buyers: login, exchange, refresh, status."),
-    "orders": ("dropship_pipeline.cli.orders:orders", "Orders: keep their tables true, and look at one."),
+    "orders": ("dropship_pipeline.cli.orders:orders", "Orders: keep their tables true, look at one, place, pay and cancel."),
     "publish": ("dropship_pipeline.cli.publish:publish", "Write the public tables as a new Parquet snapshot."),
     "replay": (
         "dropship_pipeline.cli.replay:replay",

@@ -1,4 +1,4 @@
-"""`dropship orders`: keeping the order tables true, and looking at one order."""
+"""`dropship orders`: keeping the order tables true, looking at one order; and ordering, which is in `placing.py`."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dropship_pipeline.cli.options import AGE
+from dropship_pipeline.cli.placing import cancel, pay, place, quote, settle
+from dropship_pipeline.cli.placing_show import placement_document, placement_facts
 from dropship_pipeline.cli.show import show_facts, show_json, show_line, show_table
 from dropship_pipeline.problem import Problem
 
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def orders() -> None:
-    """Orders: sync, show."""
+    """Orders: sync, show, quote, place, settle, pay, cancel."""
+
+
+for command in (quote, place, settle, pay, cancel):
+    orders.add_command(command)
 
 
 @orders.command()
@@ -65,15 +71,18 @@ def sync(
 
 
 @orders.command()
-@click.argument("trade_id")
+@click.argument("name", metavar="ORDER")
 @click.option("--recipient", is_flag=True, help="Show the recipient's name, address and telephone number too.")
 @click.option("--account", metavar="NAME", help="Only if it is an order of this account.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
-def show(trade_id: str, recipient: bool, account: str | None, as_json: bool) -> None:
+def show(name: str, recipient: bool, account: str | None, as_json: bool) -> None:
     """Show an order as the tables have it: how it stands, its lines, its parcels. Makes no call.
+
+    ORDER is an order ID, or the reference of an order that is placed here: then what became of that is shown too.
 
     \b
     dropship orders show 234193410001028893
+    dropship orders show ORDER-1
     dropship orders show 234193410001028893 --recipient
     """
     from dataclasses import asdict, replace  # noqa: PLC0415
@@ -81,23 +90,33 @@ def show(trade_id: str, recipient: bool, account: str | None, as_json: bool) -> 
     from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.storage.order_sheets import read_order_sheet, read_recipient  # noqa: PLC0415
+    from dropship_pipeline.storage.placements import find_placement  # noqa: PLC0415
 
     database = open_tables(load_settings())
-    sheet = read_order_sheet(database, trade_id)
-    if sheet is None:
+    placement = find_placement(database, name)
+    trade_id = name if placement is None else placement.trade_id
+    sheet = None if trade_id is None else read_order_sheet(database, trade_id)
+    if sheet is None and placement is None:
         raise Problem(
-            f"The tables have no order {trade_id[:40]!r}", "Read it from Alibaba.com: dropship orders sync --order ID"
+            f"The tables have no order {name[:40]!r}", "Read it from Alibaba.com: dropship orders sync --order ID"
         )
-    if account not in (None, sheet.order.account):
-        raise Problem(f"Order {trade_id} is not of account {account}", f"It is of account {sheet.order.account}")
-    if recipient:
-        sheet = replace(sheet, recipient=read_recipient(database, trade_id))
+    of = sheet.order.account if sheet is not None else placement and placement.account
+    if account not in (None, of):
+        raise Problem(f"Order {name} is not of account {account}", f"It is of account {of}")
+    if recipient and sheet is not None:
+        sheet = replace(sheet, recipient=read_recipient(database, sheet.order.trade_id))
     if as_json:
-        document = asdict(sheet)
+        document: dict[str, object] = {} if sheet is None else asdict(sheet)
         if not recipient:
-            del document["recipient"]
+            document.pop("recipient", None)
+        if placement is not None:
+            document["placement"] = placement_document(placement)
         show_json(document)
-    else:
+        return
+    if placement is not None:
+        show_facts(placement_facts(placement))
+        click.echo()
+    if sheet is not None:
         _show_sheet(sheet)
 
 

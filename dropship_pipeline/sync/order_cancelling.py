@@ -23,7 +23,7 @@ def cancellable(desk: Desk, name: str) -> Placement:
     if placement is None:
         raise Problem(f"No order was placed here under {name[:64]!r}", "Give the reference under which it was placed")
     if placement.account != desk.place.account:
-        raise Problem(f"Order {name} is of account {placement.account}", "Cancel it with that account")
+        raise Problem(f"Order {name} is of account {placement.account}", f"Give --account {placement.account}")
     if placement.state in UNSETTLED:
         raise problem_of(placement) or Problem(f"Order {name} is {placement.state}")
     if placement.pay_state in _PAYS:

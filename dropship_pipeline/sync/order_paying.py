@@ -4,6 +4,7 @@ One order a call: the answer to several tells one status for all, and not which 
 is not paid again, by us or by Alibaba.com (`ORDER_HAVE_PAID`).
 """
 
+import socket
 import time
 from dataclasses import dataclass, field
 
@@ -36,6 +37,17 @@ class Payer:
     user_agent: str = USER_AGENT
 
 
+def own_address(desk: Desk) -> str:
+    """The address from which this machine calls Alibaba.com, as it knows it itself; behind a router a private one."""
+    host = desk.gateway.host.rpartition(":")[0] or desk.gateway.host
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nothing_sent:
+            nothing_sent.connect((host, 443))
+            return str(nothing_sent.getsockname()[0])
+    except OSError:
+        return "127.0.0.1"
+
+
 def payment_problem(placement: Placement) -> Problem | None:
     """Why an order is not paid, with the remedy; None if it is."""
     of, why = f"Order {placement.reference}", f": {placement.reason}" if placement.reason else ""
@@ -65,7 +77,7 @@ def payable(desk: Desk, name: str) -> Placement:
             "Give the reference under which it was placed; pay others at Alibaba.com",
         )
     if placement.account != desk.place.account:
-        raise Problem(f"Order {name} is of account {placement.account}", "Pay it with that account")
+        raise Problem(f"Order {name} is of account {placement.account}", f"Give --account {placement.account}")
     if placement.state is not State.PLACED:
         raise problem_of(placement) or Problem(f"Order {name} is {placement.state}", "There is nothing to pay")
     return placement

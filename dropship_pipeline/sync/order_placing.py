@@ -94,7 +94,8 @@ def place(
         placement = store.plan(asked, desk.place.account) if asked is not None else store.get(reference)
         if placement.account != desk.place.account:
             raise Problem(
-                f"Reference {reference} is an order of account {placement.account}", "Choose another reference"
+                f"Reference {reference} is an order of account {placement.account}",
+                f"Give --account {placement.account}, or choose another reference",
             )
         if asked is not None and placement.fingerprint != asked.fingerprint(desk.place.account):
             raise _another(placement)

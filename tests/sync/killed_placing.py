@@ -26,22 +26,25 @@ class Workers:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self._told: dict[str, list[int]] = {"forked": [], "open": []}
 
     def start(self, merchant: Deployment, document: object) -> int:
         """The ID of a process that places this order."""
         assert self._process.stdin is not None
         print(json.dumps([merchant.environment, document]), file=self._process.stdin, flush=True)
-        return self._told("forked")
+        return self._hear("forked")
 
     def wait_until_one_is_open(self) -> None:
         """Until one more of them has opened what it needs."""
-        self._told("open")
+        self._hear("open")
 
-    def _told(self, what: str) -> int:
+    def _hear(self, what: str) -> int:
+        """The next process of which this is said; what is said of others meanwhile is kept."""
         assert self._process.stdout is not None
-        said, _, number = self._process.stdout.readline().partition(" ")
-        assert said == what
-        return int(number)
+        while not self._told[what]:
+            said, _, number = self._process.stdout.readline().partition(" ")
+            self._told[said].append(int(number))
+        return self._told[what].pop(0)
 
 
 def is_alive(pid: int) -> bool:

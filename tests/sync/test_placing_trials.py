@@ -1,6 +1,6 @@
 """Whoever is killed, whatever is cut off, however many try: never two orders for a reference, never one lost.
 
-Seeded trials; a few in each run of the tests, as many as PLACING_TRIALS says (`make placing-trials`: 200).
+Seeded trials: a few in each run of the tests, else as many as PLACING_TRIALS says.
 """
 
 import os
