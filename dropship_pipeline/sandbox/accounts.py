@@ -125,6 +125,7 @@ class Accounts:
             raise ValueError("a sandbox needs at least one app and one buyer")
         self.default_app = next(iter(self._apps.values()))
         self.default_buyer = next(iter(self._buyers.values()))
+        self._connected = {self.default_buyer.user_id}
         self._codes: dict[str, _Code] = {}
         self._by_access: dict[str, _Pair] = {}
         self._by_refresh: dict[str, _Pair] = {}
@@ -161,6 +162,10 @@ class Accounts:
             raise illegal_access_token()
         return pair.user_id
 
+    def is_connected(self, user_id: str) -> bool:
+        """Whether messages about this buyer's orders are pushed: the default buyer, and whoever logged in."""
+        return user_id in self._connected
+
     def authorise(self, app_key: str, user_id: str, now_ms: int) -> str:
         """A code that this app can exchange once for this buyer's tokens, for 30 minutes (guide: OAuth Flow)."""
         self.buyer(user_id)
@@ -177,6 +182,7 @@ class Accounts:
         if kept is None or kept.app_key != app_key or now_ms >= kept.ends_ms:
             raise invalid_code()
         del self._codes[code]
+        self._connected.add(kept.user_id)
         return self._issue(kept.user_id, app_key, now_ms)
 
     def refresh(self, refresh_token: str, app_key: str, now_ms: int) -> Grant:
@@ -208,6 +214,7 @@ class Accounts:
     def issue(self, user_id: str, now_ms: int, app_key: str | None = None) -> Grant:
         """A fresh pair for a buyer without the OAuth page. KeyError where there is no such buyer."""
         self.buyer(user_id)
+        self._connected.add(user_id)
         return self._issue(user_id, app_key or self.default_app.key, now_ms)
 
     def revoke(self, token: str) -> bool:

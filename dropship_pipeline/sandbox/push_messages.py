@@ -52,7 +52,8 @@ class PushMessages:
         first, since_ms = self._looked_ms is None, min(self._looked_ms or now_ms, now_ms)
         self._looked_ms = now_ms
         changes = self._orders.changes_between(since_ms - _LATE_MS, now_ms)
-        fresh = [change for change in changes if change not in self._told]
+        connected = self._accounts.is_connected
+        fresh = [change for change in changes if change not in self._told and connected(change.buyer_id)]
         self._told = set(changes)
         if not first:
             yield from map(self._of_order, fresh)

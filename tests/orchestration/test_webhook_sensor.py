@@ -195,8 +195,4 @@ def test_whatever_becomes_of_the_messages_two_ticks_later_the_orders_are_those_o
     assert told["dropped"] > 0
     assert sum(row["deliveries"] for row in messages) == told["acknowledged"] > len(messages)
     assert "done" in {row["state"] for row in messages}
-    left = {row["subject"]: row["state"] for row in messages if row["state"] not in {"done", "handed_over"}}
-    assert {told_of[key]["buyer_id"] for key in left} <= {order["buyer_id"] for order in told_of.values()} - {
-        buyer["user_id"]
-    }  # orders of buyers who have not logged in here
-    assert set(left.values()) <= {"dead"}
+    assert {row["state"] for row in messages} <= {"done", "handed_over"}  # its run has ended: the next look sees it

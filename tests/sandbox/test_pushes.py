@@ -74,9 +74,10 @@ def delivered(running, seconds=20):
 
 
 def happened(running, since_ms):
-    """(trade ID, status) of what has happened to orders since."""
+    """(trade ID, status) of what has happened since to the orders of the buyer who is logged in."""
+    buyer = running.control("accounts")["buyers"][0]["user_id"]
     changes = running.control(f"truth/order_changes?since_ms={since_ms}")["changes"]
-    return [(change["trade_id"], change["new_status"]) for change in changes]
+    return [(change["trade_id"], change["new_status"]) for change in changes if change["buyer_id"] == buyer]
 
 
 def test_every_change_of_an_order_is_pushed_once_signed_and_as_the_guide_writes_it(own, listener):
@@ -101,7 +102,9 @@ def test_every_change_of_an_order_is_pushed_once_signed_and_as_the_guide_writes_
 def test_what_is_done_through_the_api_is_pushed_too(own, listener):
     running, _ = own(orders=200, clock_speed=0.0, push_url=listener.url)
     trade_id = next(
-        order["trade_id"] for order in running.control("truth/orders")["orders"] if order["status"] == "unpay"
+        order["trade_id"]
+        for order in running.control("truth/orders")["orders"]
+        if order["status"] == "unpay" and order["buyer_id"] == running.control("accounts")["buyers"][0]["user_id"]
     )
     running.control("accounts/pay_by_hand", {"trade_id": trade_id})
     delivered(running)
