@@ -2,26 +2,26 @@
 
 Merges take a `Lock` and hold it until their transaction ends. Merges of one kind go one after the other: that makes
 what two of them do to the same product obvious, and costs little, for a merge takes some tens of milliseconds and the
-API grants far fewer answers than that would allow. Longer work is guarded by a name (`exclusive`).
+API grants far fewer answers than that would allow. Longer work is guarded by a name (`hold`, `exclusive`).
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import IntEnum
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, text
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.failures import in_our_words, sqlstate
+from dropship_pipeline.storage.failures import in_our_words
 
 OURS = 0x64726F70  # "drop": other applications in the same database choose their own
-_LOCK_NOT_AVAILABLE = "55P03"
-
-_PATIENCE = text("SELECT set_config('lock_timeout', :wait, false)")
-_LOCK = text("SELECT pg_advisory_lock(:ours, hashtext(:name))")
+_TRY = text("SELECT pg_try_advisory_lock(:ours, hashtext(:name))")
+_STILL_CONNECTED = text("SELECT 1")
+_FIRST_PAUSE = 0.01  # seconds, doubling
+_LONGEST_PAUSE = 0.2
 
 PATIENCE = "5min"
 """How long a merge waits for its turn. A sweep of a million products takes some ten seconds."""
@@ -43,20 +43,42 @@ def take(lock: Lock) -> str:
     return f"SELECT pg_advisory_xact_lock({OURS}, {lock.value})::text"
 
 
+class Held:
+    """An exclusive lock, as its holder has it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def confirm(self) -> None:
+        """Make sure that it is still ours: it went with its connection, if that was lost. Raises `DatabaseProblem`.
+
+        To be asked before what must not be done twice; whoever waits may have begun meanwhile.
+        """
+        self._connection.execute(_STILL_CONNECTED)
+
+
 @contextmanager
-def exclusive(database: Database, name: str, wait: timedelta, held: Problem) -> Iterator[None]:
+def hold(database: Database, name: str, wait: timedelta, held: Problem) -> Iterator[Held]:
     """Inside, nobody else is inside under the same name. Raises `held` if others are for longer than `wait`.
 
-    A connection of its own holds the lock: it is given back when that closes, however the process ends.
+    A connection of its own holds the lock: it is given back when that closes, however the process ends. It is asked
+    for again and again: psycopg2 hears no Ctrl-C while it waits for Postgres.
     """
-    with in_our_words(database.address), database.sqlalchemy.connect() as connection:
+    with in_our_words(database.address), database.sqlalchemy.connect() as pooled:
+        connection = pooled.execution_options(isolation_level="AUTOCOMMIT")  # no transaction stays open meanwhile
         connection.detach()  # closed at the end, not pooled
-        try:
-            connection.execute(_PATIENCE, {"wait": f"{max(1, round(wait.total_seconds() * 1000))}ms"})
-            connection.execute(_LOCK, {"ours": OURS, "name": name})
-            connection.commit()  # the lock is the session's: no transaction stays open meanwhile
-        except DBAPIError as error:
-            if sqlstate(error) == _LOCK_NOT_AVAILABLE:
-                raise held from error
-            raise
+        give_up = time.monotonic() + wait.total_seconds()
+        pause = _FIRST_PAUSE
+        while not connection.execute(_TRY, {"ours": OURS, "name": name}).scalar_one():
+            if time.monotonic() >= give_up:
+                raise held
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        yield Held(connection)
+
+
+@contextmanager
+def exclusive(database: Database, name: str, wait: timedelta, held: Problem) -> Iterator[None]:
+    """As `hold`, for work that does not ask on its way whether the lock is still there."""
+    with hold(database, name, wait, held):
         yield

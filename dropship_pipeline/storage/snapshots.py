@@ -20,7 +20,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.arrow_connection import ArrowConnection
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.lake import Draft, Lake
-from dropship_pipeline.storage.locks import exclusive
+from dropship_pipeline.storage.locks import Held, hold
 from dropship_pipeline.storage.verification import Measures, Verified, compare, measure_in_parquet, measure_in_postgres
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.model import Table, View
@@ -64,7 +64,7 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
     disturbed until those are the oldest. Raises `DatabaseProblem`, `LakeProblem`, and `Mismatch` if a file that was
     written does not hold what its table holds.
     """
-    with _alone(database, lake):
+    with _alone(database, lake) as alone:
         _clean(lake)
         name = _next_name(snapshot_names(lake))
         folder = f"{ROOT}/{name}"
@@ -79,6 +79,7 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
                 "row_counts": row_counts,
             }
             manifest = json.dumps(said, indent=2).encode()
+            alone.confirm()  # somebody else may publish, and remove what is unfinished, since the lock was lost
             with draft.open_output(MANIFEST) as sink:
                 sink.write(manifest)
         if lake.is_local:
@@ -109,13 +110,13 @@ def drop_expired(database: Database, lake: Lake, keep: int) -> int:
     return found
 
 
-def _alone(database: Database, lake: Lake) -> AbstractContextManager[None]:
+def _alone(database: Database, lake: Lake) -> AbstractContextManager[Held]:
     """Inside, nobody else publishes or prunes."""
     held = Problem(
         f"Another process has been publishing to {lake.location} for {_WAIT}",
         "Wait for it, then run the command again",
     )
-    return exclusive(database, "publish", _WAIT, held)
+    return hold(database, "publish", _WAIT, held)
 
 
 def latest_snapshot(lake: Lake) -> str | None:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,7 +26,19 @@ main()
 """
 PRODUCTS = 120
 MOMENTS = 6
-WITHIN = 5.0  # seconds
+WITHIN = 10.0  # seconds: where nothing else runs, it takes one or two
+
+
+@contextmanager
+def syncing(variables: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A sync that has begun; what is left of it at the end is killed."""
+    process = start_sync(variables, folder)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 def start_sync(variables: dict[str, str], folder: Path) -> subprocess.Popen[str]:
@@ -81,22 +94,20 @@ def test_a_sync_can_be_stopped_at_any_moment(
     draw = random.Random(number)
     stopped = 0
     for moment in range(MOMENTS):
-        process = start_sync(merchant.environment, tmp_path)
-        time.sleep((moment + draw.random()) / MOMENTS * 0.9 * lasts)
-        if process.poll() is not None:
-            process.communicate()
-            continue
-        took, out, err = stop(process, number)
+        with syncing(merchant.environment, tmp_path) as process:
+            time.sleep((moment + draw.random()) / MOMENTS * 0.9 * lasts)
+            if process.poll() is not None:
+                continue
+            took, out, err = stop(process, number)
         if process.returncode == 0:
             assert "Parquet" in out, err  # its work was done
             continue
         stopped += 1
         assert process.returncode == 128 + number, err
         assert took < WITHIN
-        assert [line for line in err.splitlines() if "stopped" in line or "Traceback" in line or "rror" in line] == [
-            line for line in err.splitlines() if line.startswith("dropship: stopped")
-        ]
-        assert err.count("dropship: stopped") == 1
+        assert "Traceback" not in err
+        [said] = [line for line in err.splitlines() if line.startswith("dropship:")]
+        assert said.startswith("dropship: stopped")
     assert stopped > MOMENTS / 2
     ends = merchant.rows("SELECT status, count(*) AS runs FROM dagster.runs GROUP BY status")
     assert {row["status"] for row in ends} <= {"SUCCESS", "CANCELED"}

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
 
+from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.locks import Lock, take
+from dropship_pipeline.storage.locks import Lock, hold, take
 from dropship_pipeline.storage.staging import Stage
 from dropship_pipeline.storage.transactions import Transactions
 
@@ -148,3 +150,14 @@ def test_a_wait_for_somebody_else_s_lock_ends(database: Database) -> None:
         interrupt(0.3, lambda: transactions.run(lambda _: None, lambda stage: stage.run(take(Lock.OFFER))))
         waiting = holder.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     assert waiting == [(0,)]
+
+
+def test_a_wait_for_whoever_publishes_ends(database: Database) -> None:
+    held = Problem("It is held", "Wait")
+
+    def wait() -> None:
+        with hold(database, "publish", timedelta(minutes=15), held):
+            pass
+
+    with hold(database, "publish", timedelta(0), held):
+        interrupt(0.3, wait)
