@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo up test check docs clean
+.PHONY: help install demo up test check docs screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -41,6 +41,9 @@ check: $(INSTALLED) ## lint, types, import rules, generated docs
 docs: $(INSTALLED) ## the pages that are generated from the code
 	@$(BIN)/python -m dropship_pipeline.tables.dictionary
 	@$(BIN)/python -m dropship_pipeline.cli.reference
+
+screenshots: $(INSTALLED) ## the pictures of the UI in docs/images, taken anew in a browser
+	@SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/browser
 
 clean: ## everything that was made here, the demo's data included
 	rm -rf .venv .dropship .mypy_cache .ruff_cache .pytest_cache build *.egg-info

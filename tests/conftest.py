@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import chromium
 import pytest
 from deployment import Deployment
 from sqlalchemy.engine import make_url
@@ -22,6 +23,12 @@ from dropship_pipeline.storage import embedded, migrate
 from dropship_pipeline.storage.database import Database
 
 TEMPLATE = "dropship_template"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out where there is no browser."""
+    if not chromium.is_installed():
+        terminalreporter.write_line(chromium.MISSING)
 
 
 @pytest.fixture(scope="session")
