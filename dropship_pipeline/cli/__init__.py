@@ -1,5 +1,6 @@
 """The `dropship` command. This module only starts it: importing anything more belongs in the command that needs it."""
 
+import gc
 import signal
 import sys
 from io import TextIOWrapper
@@ -22,4 +23,5 @@ def main() -> None:
         sys.stderr.write("dropship: stopped\n")
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # what was begun is put away now: a second Ctrl-C would leave it about
+    gc.freeze()  # Python looks for garbage once more before it ends: among all of Dagster that takes a second
     sys.exit(status)
