@@ -26,7 +26,11 @@ from dropship_pipeline.sync.session import open_gateway, open_vault
 
 CALLBACK = "/callback"
 
-_PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>dropship</title><p>{}</p></html>"
+# the address that the browser came by holds the code: it does not stay in sight, nor in what "back" leads to
+_PAGE = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>dropship</title>"
+    '<script>history.replaceState(null, "", "/")</script><p>{}</p></html>'
+)
 _CAUGHT = "dropship has the answer: the terminal says what came of it. You may close this page."
 _NOT_OURS = "This is no answer to the login that dropship waits for: the terminal has the address to open."
 
@@ -160,6 +164,7 @@ def _callback_server(port: int, state: str, answers: SimpleQueue[dict[str, str]]
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(page)))
             self.send_header("Referrer-Policy", "no-referrer")
+            self.send_header("Cache-Control", "no-store")
             self.end_headers()
             self.wfile.write(page)
             if genuine:

@@ -1,5 +1,6 @@
 """`dropship auth`: a buyer authorises the app in a browser, which these tests play over HTTP. No token is shown."""
 
+import json
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from deployment import SECRET_KEY, Deployment, clean_environment
-from typed import Type
+from typed import Type, Typed
 
 from dropship_pipeline.alibaba.tokens import TokenPair
 from dropship_pipeline.problem import Problem
@@ -40,14 +41,13 @@ def kept_tokens(merchant: Deployment) -> TokenPair:
     return kept
 
 
-def answer_the_page(address: str, decision: str = "authorize") -> str:
+def answer_the_page(address: str, decision: str = "authorize", buyer: int = 0) -> str:
     """What a browser does: opens the page, sends its form with a click; gives where it is sent back to."""
     page = requests.get(address, timeout=10)
     assert page.status_code == 200, page.text
     fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text))
-    buyer = re.search(r'name="buyer" value="([^"]+)"', page.text)
-    assert buyer is not None
-    form = {**fields, "buyer": buyer[1], "decision": decision}
+    buyers = re.findall(r'name="buyer" value="([^"]+)"', page.text)
+    form = {**fields, "buyer": buyers[buyer], "decision": decision}
     sent = requests.post(
         f"{address.partition('?')[0]}", data=form, timeout=10, allow_redirects=False
     )  # fmt: skip
@@ -163,12 +163,12 @@ def test_a_port_that_is_taken_is_named(merchant: Deployment, type_command: Type)
     assert "--port" in typed.complaint
 
 
-def authorisation_code(merchant: Deployment) -> str:
+def authorisation_code(merchant: Deployment, buyer: int = 0) -> str:
     address = (
         f"{merchant.sandbox.env['ALIBABA_AUTHORIZE_URL']}?response_type=code&client_id="
         f"{merchant.sandbox.env['ALIBABA_APP_KEY']}&redirect_uri=http://127.0.0.1/callback&state=s"
     )
-    return parse_qs(urlsplit(answer_the_page(address)).query)["code"][0]
+    return parse_qs(urlsplit(answer_the_page(address, buyer=buyer)).query)["code"][0]
 
 
 def test_a_code_is_exchanged_once_and_the_tokens_are_refreshed(merchant: Deployment, type_command: Type) -> None:
@@ -194,6 +194,62 @@ def test_the_accounts_are_listed_with_their_user_and_their_time(merchant: Deploy
     type_command(["auth", "exchange", authorisation_code(merchant)], merchant.environment)
     shown = type_command(["auth", "status"], merchant.environment).out
     assert re.search(r"^default\s+\d+\s+buyApp\s+active\s+\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", shown, re.MULTILINE)
+
+
+def test_several_buyers_each_have_a_name_of_their_own(merchant: Deployment, type_command: Type) -> None:
+    def typed(*arguments: str) -> Typed:
+        return type_command(["auth", *arguments], merchant.environment)
+
+    assert typed("exchange", authorisation_code(merchant)).status == 0
+    second = typed("exchange", authorisation_code(merchant, 1), "--account", "lakeshore")
+    assert second.out.startswith("Account lakeshore is authorised until ")
+    listed = json.loads(typed("status", "--json").out)
+    users = {row["account"]: row["alibaba_user_id"] for row in listed}
+    assert users == {"default": "200042362", "lakeshore": "200057718"}
+
+    twice = typed("exchange", authorisation_code(merchant, 1), "--account", "again")
+    assert twice.status == 1
+    assert "user 200057718 is account lakeshore already" in twice.complaint
+
+    other = typed("exchange", authorisation_code(merchant, 2), "--account", "lakeshore")
+    assert other.status == 1
+    assert "Account lakeshore is Alibaba.com user 200057718, and user 200063905 has" in other.complaint
+    assert {row["account"] for row in json.loads(typed("status", "--json").out)} == {"default", "lakeshore"}
+    replaced = typed("exchange", authorisation_code(merchant, 2), "--account", "lakeshore", "--replace")
+    assert replaced.status == 0, replaced.err
+    assert "200063905" in typed("status").out
+
+    before = kept_tokens(merchant)
+    assert typed("refresh", "--account", "lakeshore").status == 0
+    assert kept_tokens(merchant) == before, "the other account's are left alone"
+
+    assert typed("forget", "lakeshore").out == "Account lakeshore is forgotten.\n"
+    gone = typed("forget", "lakeshore")
+    assert "'lakeshore'" in gone.complaint
+    assert "There are: default" in gone.complaint
+    assert "dropship auth login --account lakeshore" in typed("refresh", "--account", "lakeshore").complaint
+
+
+def test_tokens_of_the_environment_come_back_after_their_account_is_forgotten_and_that_is_said(
+    shop: Running, deploy: Deploy, type_command: Type
+) -> None:
+    seeded = deploy(sandbox=shop)
+    assert type_command(["auth", "refresh"], seeded.environment).status == 0
+    shown = type_command(["auth", "forget", "default"], seeded.environment)
+    assert shown.status == 0
+    assert "ALIBABA_ACCESS_TOKEN" in shown.out
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "simulated", "x" * 41, "café", "a;b"])
+def test_a_name_that_no_account_may_have_is_refused_before_anything_is_asked(
+    merchant: Deployment, type_command: Type, name: str
+) -> None:
+    before = merchant.sandbox.control("stats")["answered"]
+    typed = type_command(["auth", "login", "--no-browser", "--port", "0", f"--account={name}"], merchant.environment)
+    assert typed.status == 1
+    assert "Open this page" not in typed.out
+    assert "name" in typed.complaint
+    assert merchant.sandbox.control("stats")["answered"] == before
 
 
 def test_there_is_nothing_to_refresh_without_tokens(merchant: Deployment, type_command: Type) -> None:

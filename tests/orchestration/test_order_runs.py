@@ -9,13 +9,23 @@ import pytest
 from dagster_runs import checks, failures, installed, materialised, metadata, run_job
 from dagster_ui import dagster_running, wait_for
 from deployment import Deployment
+from order_steps import THEN, at_desk
+from two_buyers import OTHER, let_in, state_of, stored_statuses, throw_out, true_statuses
 
 from dropship_pipeline.orchestration.orders import DAYS, lately
 from dropship_pipeline.orchestration.wiring import build_defs
+from dropship_pipeline.sync.order_accounts import sync_all
+from dropship_pipeline.sync.orders import OrdersRequest
 
 Deploy = Callable[..., Deployment]
 
 LIST = "/alibaba/order/list"
+TODAY = datetime.now(UTC).date()
+
+
+def reading(trade_ids: list[str]) -> dict[str, object]:
+    """The config of a run that reads these orders."""
+    return {"ops": {"read_orders": {"config": {"trade_ids": trade_ids}}}}
 
 
 def look(instance: dg.DagsterInstance, cursor: str | None) -> tuple[dg.RunRequest | None, str | None, str]:
@@ -65,6 +75,73 @@ def test_the_sensor_has_what_changed_read_in_one_run_and_goes_on_from_its_cursor
         asked, _, says = look(instance, cursor)
         assert asked is None
         assert "to be read" in says
+
+
+def test_the_sensor_follows_every_account_and_passes_over_one_that_must_be_authorised_again(deploy: Deploy) -> None:
+    merchant = deploy(products=60, orders=100, **THEN)
+    let_in(merchant)
+    with at_desk(merchant) as desk:
+        sync_all(desk, OrdersRequest(since=timedelta(days=36_500)))
+    with installed(merchant) as instance:
+        _, cursor, _ = look(instance, None)
+        merchant.sandbox.control("clock", {"advance_s": 86_400})
+        asked, cursor, _ = look(instance, cursor)
+        assert asked is not None
+        run = read(instance, asked)
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        true = true_statuses(merchant)
+        assert stored_statuses(merchant) == true
+
+        throw_out(merchant)
+        merchant.sandbox.control("clock", {"advance_s": 9 * 86_400})
+        mine = [i for i, (account, _) in true.items() if account == "default"]
+        others = [i for i, (account, _) in true.items() if account == OTHER]
+        run = read(instance, dg.RunRequest(run_config=reading([*mine[:2], *others[:2]])))
+        assert run.status is dg.DagsterRunStatus.SUCCESS, "those of the other account were read"
+        assert state_of(merchant) == "reauthorise"
+        asked, cursor, _ = look(instance, cursor)
+        assert asked is not None
+        assert not set(asked.run_config["ops"]["read_orders"]["config"]["trade_ids"]) & set(others)
+        read(instance, asked)
+
+        run = run_job(instance, "orders_reconciliation", feeds=TODAY.isoformat())
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        reconciled = checks(instance, run)["orders_reconciled"]
+        assert (reconciled.passed, reconciled.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert f"dropship auth login --account {OTHER}" in (reconciled.description or "")
+
+        let_in(merchant)
+        asked, _, _ = look(instance, cursor)
+        assert asked is not None
+        assert set(asked.run_config["ops"]["read_orders"]["config"]["trade_ids"]) <= set(others)
+        read(instance, asked)
+        assert stored_statuses(merchant) == true_statuses(merchant)
+        moved = merchant.rows("SELECT account FROM orders.order_status_changes JOIN orders.orders USING (trade_id)")
+        assert {row["account"] for row in moved} == {"default", OTHER}
+
+
+def test_days_of_which_no_account_could_be_asked_are_not_recorded(deploy: Deploy) -> None:
+    merchant = deploy(products=30, orders=20)
+    today = datetime.now(UTC).date().isoformat()
+    with installed(merchant) as instance:
+        look(instance, None)
+        throw_out(merchant, "default")
+        run = run_job(instance, "orders_reconciliation", feeds=today)
+        assert run.status is dg.DagsterRunStatus.FAILURE
+        [line] = failures(instance, run).values()
+        assert line.startswith("Account default has to be authorised again")
+        assert materialised(instance, run) == {}
+        asked, _, says = look(instance, None)
+        assert asked is None
+        assert "dropship auth login" in says
+
+
+def test_the_sensor_waits_where_nobody_has_authorised_the_app(deploy: Deploy) -> None:
+    merchant = deploy(products=1, variables={"ALIBABA_ACCESS_TOKEN": "", "ALIBABA_REFRESH_TOKEN": ""})
+    with installed(merchant) as instance:
+        asked, _, says = look(instance, None)
+    assert asked is None
+    assert "dropship auth login" in says
 
 
 def test_a_cursor_that_nobody_can_read_starts_over(deploy: Deploy) -> None:

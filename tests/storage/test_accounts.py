@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -188,3 +189,67 @@ def test_a_killed_process_does_not_keep_the_lock(database: Database, vault: Acco
         began = time.monotonic()
         with vault.lock("default"):
             assert time.monotonic() - began < 5
+
+
+def test_a_buyer_goes_by_one_name(vault: AccountVault) -> None:
+    vault.authorise("default", PAIR, {"user_id": "1"}, replace=False)
+    for replace in (False, True):
+        with pytest.raises(Problem, match=r"user 1 is account default already.*auth login; .*auth forget default"):
+            vault.authorise("shop", TokenPair("access-2"), {"user_id": "1"}, replace=replace)
+    assert [row.account for row in vault.accounts()] == ["default"]
+    vault.authorise("shop", TokenPair("access-2"), {"user_id": "2"}, replace=False)
+    vault.authorise("default", TokenPair("access-3"), {"user_id": "1"}, replace=False)
+    assert vault.load("default") == TokenPair("access-3")
+
+
+def test_of_two_who_give_one_buyer_two_names_at_once_one_is_refused(vault: AccountVault) -> None:
+    def authorise(name: str) -> bool:
+        try:
+            vault.authorise(name, PAIR, {"user_id": "1"}, replace=False)
+        except Problem:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(authorise, ("a", "b", "c", "d"))) == 1
+    assert len(vault.accounts()) == 1
+
+
+def test_an_account_becomes_another_buyers_only_where_that_is_confirmed(vault: AccountVault) -> None:
+    vault.authorise("default", PAIR, {"user_id": "1", "havana_id": "11", "account_platform": "old"}, replace=False)
+    vault.note_use("default")
+    with pytest.raises(Problem, match=r"default is Alibaba.com user 1, and user 2 has.*--account NAME.*--replace"):
+        vault.authorise("default", TokenPair("access-2"), {"user_id": "2"}, replace=False)
+    assert vault.load("default") == PAIR
+    vault.authorise("default", TokenPair("access-2"), {"user_id": "2"}, replace=True)
+    assert vault.load("default") == TokenPair("access-2")
+    (row,) = vault.accounts()
+    assert (row.alibaba_user_id, row.havana_id, row.account_platform, row.last_used_at) == ("2", None, None, None)
+
+
+def test_a_buyer_of_whom_only_tokens_were_known_is_taken_for_the_one_who_logs_in(vault: AccountVault) -> None:
+    seed(vault, "env-1", "env-r1")
+    vault.authorise("default", PAIR, {"user_id": "1"}, replace=False)
+    (row,) = vault.accounts()
+    assert row.alibaba_user_id == "1"
+    seed(vault, "env-1", "env-r1")
+    assert vault.load("default") == PAIR, "the environment's are older"
+
+
+def test_a_forgotten_account_is_gone_and_its_buyer_may_go_by_another_name(vault: AccountVault) -> None:
+    vault.authorise("shop", PAIR, {"user_id": "1"}, replace=False)
+    assert vault.forget("shop")
+    assert not vault.forget("shop")
+    assert vault.load("shop") is None
+    vault.authorise("lakeshore", PAIR, {"user_id": "1"}, replace=False)
+    assert [row.account for row in vault.accounts()] == ["lakeshore"]
+
+
+def test_it_is_known_when_an_account_was_last_used(vault: AccountVault) -> None:
+    vault.save("default", PAIR, {})
+    vault.load("default")
+    assert vault.accounts()[0].last_used_at is None
+    assert AccountTokens(vault, "default", lambda _: TokenGrant(PAIR, {})).access_token() == "access-1"
+    used = vault.accounts()[0].last_used_at
+    assert used is not None
+    assert abs(used - datetime.now(UTC)) < timedelta(minutes=1)
