@@ -31,6 +31,9 @@ from dropship_pipeline.sync.session import Desk
 _AGAIN = "Run the command again: it looks for the order before it sends anything"
 
 
+_NO_CODE = "UNSUCCESSFUL"  # ours, for an answer that says no and not why
+
+
 @dataclass(frozen=True, slots=True)
 class PlaceOutcome:
     """What became of an order. `remarks`: what a person should know, such as a price that moved. `sent`: just now."""
@@ -182,7 +185,7 @@ def _send(
 
 def _failed(store: PlacementStore, placement: Placement, error: ApiError | Unreadable | TooLate) -> Placement:
     """What a failed call says about the order: refused, never sent, or nothing at all."""
-    if isinstance(error, Refused) and error.code in CODES:
+    if isinstance(error, Refused) and error.code in CODES and error.code != _NO_CODE:
         state, reason = State.REFUSED, f"{error.what}. {error.remedy}"
     elif isinstance(error, TooLate) or (
         isinstance(error, ApiError) and not error.outcome_unknown and not isinstance(error, Refused)

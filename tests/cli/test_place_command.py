@@ -3,14 +3,14 @@
 import json
 import os
 import pty
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deployment import Deployment, clean_environment
+from deployment import Deployment
 from placing_steps import CREATE, LIST, PAY, created, fault, no_faults, person, sent, settled_shop, wanted
 from typed import Type, Typed
 
@@ -242,33 +242,34 @@ def test_a_cancelled_order_is_told_with_its_reason(
     assert type_order("pay", "ORDER-1", "--yes").status == 1
 
 
-def ask(merchant: Deployment, arguments: list[str], answer: bytes) -> tuple[int, str]:
-    """Type a command at a terminal, and answer the question; its status, and what was asked."""
-    terminal, end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dropship_pipeline.cli", "orders", *arguments],
-        stdin=end, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        env={**clean_environment(), **merchant.environment},
-    )  # fmt: skip
-    os.close(end)
-    os.write(terminal, answer)
-    said = process.communicate(timeout=60)[1].decode()
-    os.close(terminal)
-    return process.returncode, said
+def _type(keyboard: int, answer: bytes) -> None:
+    os.write(keyboard, answer)
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], None]]:
+    """Somebody at a terminal, who has typed this."""
+    keyboard, screen = pty.openpty()
+    with os.fdopen(screen) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        yield partial(_type, keyboard)
+    os.close(keyboard)
 
 
 def test_a_person_is_asked_before_money_is_spent(
-    merchant: Deployment, order_file: str, type_order: Callable[..., Typed]
+    merchant: Deployment, order_file: str, type_order: Callable[..., Typed], answering: Callable[[bytes], None]
 ) -> None:
     type_order("place", "--file", order_file)
     [order] = created(merchant)
-    status, said = ask(merchant, ["pay", "ORDER-1"], b"n\n")
-    assert status == 130
-    assert f"Pay {order['total']} USD for order ORDER-1 ({order['trade_id']})" in said
-    assert order["carrier_name"] in said
+    answering(b"n\n")
+    typed = type_order("pay", "ORDER-1")
+    assert typed.status == 130
+    assert f"Pay {order['total']} USD for order ORDER-1 ({order['trade_id']})" in typed.out + typed.err
+    assert order["carrier_name"] in typed.out + typed.err
     assert sent(merchant, PAY) == 0
-    status, said = ask(merchant, ["pay", "ORDER-1"], b"y\n")
-    assert (status, sent(merchant, PAY)) == (0, 1), said
+    answering(b"y\n")
+    assert type_order("pay", "ORDER-1").status == 0
+    assert sent(merchant, PAY) == 1
 
 
 def test_nothing_that_people_typed_reaches_a_log(

@@ -50,3 +50,24 @@ def test_orders_tell_a_status_that_they_do_not_have(with_fault, shop):
     details = client.call("/alibaba/order/get", {"e_trade_id": trade_id})["value"]
     assert details["trade_status"] == "intention_processing"
     assert client.call("/alibaba/order/list", EVERY)["value"]["order_list"][0]["trade_status"] != "intention_processing"
+
+
+def test_an_order_shows_some_time_after_it_was_created(with_fault, shop):
+    newest = listed(Client(shop))[0][0]
+    client = with_fault("orders_late:seconds=100000000")
+    assert (newest in listed(client)[0], listed(client)[1]) == (False, len(listed(client)[0]))
+    shop.control("faults", method="DELETE")
+    assert listed(with_fault("orders_late:seconds=0"))[0][0] == newest
+
+
+def test_a_dropped_call_is_not_carried_out_and_a_reset_one_is(with_fault, shop):
+    for fault, status in (("dropped", "unpay"), ("reset", "trade_close")):
+        trade_id = next(
+            order["trade_id"]
+            for order in Client(shop).call("/alibaba/order/list", {**EVERY, "status": "unpay"})["value"]["order_list"]
+        )
+        with pytest.raises(ConnectionError):
+            with_fault(f"{fault}:path=/alibaba/order/cancel").call("/alibaba/order/cancel", {"trade_id": trade_id})
+        shop.control("faults", method="DELETE")
+        details = Client(shop).call("/alibaba/order/get", {"e_trade_id": trade_id})["value"]
+        assert details["trade_status"] == status

@@ -257,11 +257,12 @@ def test_a_refusal_is_final_until_the_order_is_placed_again(merchant: Deployment
     assert [order["recipient"]["address"] for order in created(merchant)] == ["2 Other Street"]
 
 
-def test_a_refusal_that_nobody_knows_is_not_taken_at_its_word(merchant: Deployment) -> None:
-    fault(merchant, f"refuse:code=999123:shape=business:path={CREATE}:first=1")
+@pytest.mark.parametrize("code", ["999123", "UNSUCCESSFUL"])
+def test_a_refusal_that_nobody_knows_is_not_taken_at_its_word(merchant: Deployment, code: str) -> None:
+    fault(merchant, f"refuse:code={code}:shape=business:path={CREATE}:first=1")
     outcome = try_to_place(merchant, asked(merchant))
     assert outcome.placement.state is State.REFUSED
-    assert "999123" in str(outcome.problem)
+    assert code in str(outcome.problem)
     assert sent(merchant, LIST) >= 1
     assert sent(merchant) == 1
 

@@ -18,9 +18,11 @@ from killed_placing import Workers, wait_for_end, workers
 from order_steps import at_desk
 from placing_steps import CREATE, HASTY, created, fault, no_faults, wanted
 
-from dropship_pipeline.orders.placing import State
+from dropship_pipeline.alibaba.errors import Transient
+from dropship_pipeline.orders.placing import State, create_request
 from dropship_pipeline.orders.placing_input import read_order_asked
 from dropship_pipeline.sync.order_placing import place
+from dropship_pipeline.sync.order_quoting import quote_order
 
 TRIALS = int(os.environ.get("PLACING_TRIALS", "8"))
 
@@ -81,3 +83,17 @@ def test_never_two_orders_for_a_reference_and_never_one_lost(deploy: Callable[..
     print(f"\n{TRIALS} trials in {time.monotonic() - began:.0f} s:")  # for whoever runs them all, with -s
     for what, times in sorted(became.items()):
         print(f"  {times:4} {what}")
+
+
+def test_whoever_repeats_a_lost_call_blindly_is_found_out(deploy: Callable[..., Deployment]) -> None:
+    """The twin of the above, which must find two: or it would find nothing."""
+    merchant = deploy(products=60, drift=0.0, clock_speed=1.0)
+    order = read_order_asked(wanted(merchant, "BLIND"))
+    fault(merchant, f"reset:path={CREATE}:first=1")
+    with at_desk(merchant) as desk:
+        request = create_request(order, quote_order(desk, order).quote)
+        with pytest.raises(Transient) as lost:
+            desk.client.create_order(request)
+        assert lost.value.outcome_unknown
+        desk.client.create_order(request)
+    assert len(created(merchant, "BLIND")) == 2
