@@ -13,94 +13,9 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from dropship_pipeline.orders.placing import REPLACEABLE, UNSETTLED, OrderAsked, PayState, Quote, State
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage import placement_sql
 from dropship_pipeline.storage.database import Database
 from dropship_pipeline.storage.secrets import Cipher
-
-_COLUMNS = """channel_refer_id, account, state, trade_id, quote, fingerprint, likeness, sends, sent_at,
-    orders_before, pay_state, pay_url, reason, created_at, updated_at"""
-
-_FIND = text(f"SELECT {_COLUMNS} FROM orders.placements WHERE channel_refer_id = :reference")  # noqa: S608  ours
-_FIND_ORDER = text(f"SELECT {_COLUMNS} FROM orders.placements WHERE trade_id = :trade_id")  # noqa: S608  ours
-
-_ASKED = text("SELECT request, recipient FROM orders.placements WHERE channel_refer_id = :reference")
-
-# Another order under the same reference, or the same one again: only where none exists.
-_PLAN = text("""
-    INSERT INTO orders.placements AS p (channel_refer_id, account, state, request, recipient, fingerprint, likeness,
-        sends, created_at, updated_at)
-    VALUES (:reference, :account, :planned, CAST(:request AS jsonb), :recipient, :fingerprint, :likeness, 0,
-        clock_timestamp(), clock_timestamp())
-    ON CONFLICT (channel_refer_id) DO UPDATE SET
-        state = excluded.state, request = excluded.request, recipient = excluded.recipient, account = excluded.account,
-        quote = CASE WHEN p.fingerprint = excluded.fingerprint AND p.state = :planned THEN p.quote END,
-        sent_at = CASE WHEN p.fingerprint = excluded.fingerprint AND p.state = :planned THEN p.sent_at END,
-        orders_before = CASE WHEN p.fingerprint = excluded.fingerprint AND p.state = :planned THEN p.orders_before END,
-        fingerprint = excluded.fingerprint, likeness = excluded.likeness, reason = NULL,
-        updated_at = excluded.updated_at
-    WHERE p.state = ANY (:replaceable)
-""")
-
-_QUOTED = text("""
-    UPDATE orders.placements SET quote = CAST(:quote AS jsonb), updated_at = clock_timestamp()
-    WHERE channel_refer_id = :reference AND state = :planned AND fingerprint = :fingerprint
-""")
-
-_SENDING = text("""
-    UPDATE orders.placements
-    SET state = :sending, sends = sends + 1, sent_at = coalesce(sent_at, :sent_at),
-        orders_before = coalesce(orders_before, CAST(:orders_before AS text[])), reason = NULL,
-        updated_at = clock_timestamp()
-    WHERE channel_refer_id = :reference AND state = :planned AND fingerprint = :fingerprint
-""")
-
-_MOVE = text("""
-    UPDATE orders.placements
-    SET state = :state, reason = :reason, recipient = CASE WHEN :state <> 'cancelled' THEN recipient END,
-        updated_at = CASE state WHEN :state THEN updated_at ELSE clock_timestamp() END
-    WHERE channel_refer_id = :reference AND state = ANY (:before) AND sends = :sends
-""")
-
-_NEVER_SENT = text("""
-    UPDATE orders.placements
-    SET state = :planned, sent_at = NULL, orders_before = NULL, reason = :reason, updated_at = clock_timestamp()
-    WHERE channel_refer_id = :reference AND state = ANY (:unsettled) AND sends = :sends
-""")
-
-# Which order is whose is decided by one at a time.
-_TAKE_TURN = text("LOCK TABLE orders.placements IN SHARE ROW EXCLUSIVE MODE")
-
-_OWNER = text("""
-    SELECT channel_refer_id FROM orders.placements WHERE trade_id = :trade_id AND channel_refer_id <> :reference
-""")
-
-_PLACED = text("""
-    UPDATE orders.placements
-    SET state = :placed, trade_id = :trade_id, pay_url = coalesce(:pay_url, pay_url), recipient = NULL,
-        reason = :reason, updated_at = clock_timestamp()
-    WHERE channel_refer_id = :reference AND state = ANY (:unsettled) AND sends = :sends
-""")
-
-_PAY = text("""
-    UPDATE orders.placements
-    SET pay_state = :pay_state, pay_url = coalesce(:pay_url, pay_url), reason = :reason, updated_at = clock_timestamp()
-    WHERE channel_refer_id = :reference AND state = :placed AND pay_state IS NOT DISTINCT FROM :before
-""")
-
-_CLAIMED = text("SELECT trade_id FROM orders.placements WHERE trade_id = ANY (:trade_ids)")
-
-_RIVALS = text("""
-    SELECT channel_refer_id FROM orders.placements
-    WHERE likeness = :likeness AND channel_refer_id <> :reference AND state = ANY (:unsettled)
-    ORDER BY channel_refer_id
-""")
-
-_SINCE = text("SELECT since FROM ops.origin")
-
-# What pushes and lists told of, whatever the list shows just now.
-_KNOWN = text("""
-    SELECT trade_id FROM ops.order_fetches WHERE account = :account AND listed_created_at >= :since
-    UNION SELECT trade_id FROM orders.orders WHERE account = :account AND created_at >= :since
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +73,7 @@ class PlacementStore:
     def asked(self, reference: str) -> OrderAsked:
         """What was asked for; of an order that was placed the recipient is forgotten. Raises Problem, `WrongKey`."""
         with self._database.begin() as connection:
-            row = connection.execute(_ASKED, {"reference": reference}).one()
+            row = connection.execute(placement_sql.ASKED, {"reference": reference}).one()
         if row.recipient is None:
             raise Problem(
                 f"The recipient of order {reference} is not kept here any more",
@@ -179,13 +94,13 @@ class PlacementStore:
             "replaceable": list(REPLACEABLE),
         }
         with self._database.begin() as connection:
-            connection.execute(_PLAN, given)
+            connection.execute(placement_sql.PLAN, given)
         return self.get(asked.reference)
 
     def quoted(self, placement: Placement, quote: Quote) -> Placement:
         """Keep the quote at which it is to be placed."""
         given = {"quote": json.dumps(quote.as_json()), "planned": State.PLANNED, "fingerprint": placement.fingerprint}
-        return self._step(_QUOTED, placement, given)
+        return self._step(placement_sql.QUOTED, placement, given)
 
     def sending(self, placement: Placement, sent_at: datetime, orders_before: Collection[str]) -> Placement:
         """It is about to be sent: to be committed before the call. What was so the first time stays."""
@@ -196,17 +111,17 @@ class PlacementStore:
             "orders_before": sorted(orders_before),
             "fingerprint": placement.fingerprint,
         }
-        return self._step(_SENDING, placement, given)
+        return self._step(placement_sql.SENDING, placement, given)
 
     def move(self, placement: Placement, before: Collection[State], state: State, reason: str | None) -> Placement:
         """From one of `before` to `state`."""
         given = {"state": state, "before": list(before), "reason": reason, "sends": placement.sends}
-        return self._step(_MOVE, placement, given)
+        return self._step(placement_sql.MOVE, placement, given)
 
     def never_sent(self, placement: Placement, reason: str) -> Placement:
         """A person knows that no order came of it: it is as if it had not been sent, whatever orders there are."""
         given = {"planned": State.PLANNED, "unsettled": list(UNSETTLED), "reason": reason, "sends": placement.sends}
-        return self._step(_NEVER_SENT, placement, given)
+        return self._step(placement_sql.NEVER_SENT, placement, given)
 
     def placed(
         self, placement: Placement, trade_id: str, pay_url: str | None = None, reason: str | None = None
@@ -214,11 +129,11 @@ class PlacementStore:
         """The order exists, and is this one. Left for a person where it is another placement's already."""
         given = {"reference": placement.reference, "sends": placement.sends, "unsettled": [*UNSETTLED, State.PLANNED]}
         with self._database.begin() as connection:
-            connection.execute(_TAKE_TURN)
-            owner = connection.execute(_OWNER, {**given, "trade_id": trade_id}).scalar_one_or_none()
+            connection.execute(placement_sql.TAKE_TURN)
+            owner = connection.execute(placement_sql.OWNER, {**given, "trade_id": trade_id}).scalar_one_or_none()
             if owner is None:
                 order = {"trade_id": trade_id, "pay_url": pay_url, "reason": reason, "placed": State.PLACED}
-                written = connection.execute(_PLACED, given | order).rowcount
+                written = connection.execute(placement_sql.PLACED, given | order).rowcount
             else:
                 written = 0
         if written:
@@ -244,29 +159,29 @@ class PlacementStore:
             "reason": reason,
             "placed": State.PLACED,
         }
-        return self._step(_PAY, placement, given)
+        return self._step(placement_sql.PAY, placement, given)
 
     def in_use_since(self) -> datetime:
         """Since when the accounts of this deployment are used with it (UTC)."""
         with self._database.begin() as connection:
-            since: datetime = connection.execute(_SINCE).scalar_one()
+            since: datetime = connection.execute(placement_sql.SINCE).scalar_one()
             return since
 
     def claimed(self, trade_ids: Sequence[str]) -> set[str]:
         """Which of these orders are some placement's."""
         with self._database.begin() as connection:
-            return set(connection.execute(_CLAIMED, {"trade_ids": list(trade_ids)}).scalars())
+            return set(connection.execute(placement_sql.CLAIMED, {"trade_ids": list(trade_ids)}).scalars())
 
     def rivals(self, placement: Placement) -> list[str]:
         """References of which an order may exist that could not be told from this one's."""
         given = {"likeness": placement.likeness, "reference": placement.reference, "unsettled": list(UNSETTLED)}
         with self._database.begin() as connection:
-            return list(connection.execute(_RIVALS, given).scalars())
+            return list(connection.execute(placement_sql.RIVALS, given).scalars())
 
     def known_orders(self, account: str, since: datetime) -> set[str]:
         """The account's orders in the tables that were created since then (UTC)."""
         with self._database.begin() as connection:
-            return set(connection.execute(_KNOWN, {"account": account, "since": since}).scalars())
+            return set(connection.execute(placement_sql.KNOWN, {"account": account, "since": since}).scalars())
 
     def _step(self, statement: TextClause, placement: Placement, given: Mapping[str, object]) -> Placement:
         with self._database.begin() as connection:
@@ -287,8 +202,8 @@ def find_placement(database: Database, name: str) -> Placement | None:
 
 
 def _one(connection: Connection, name: str) -> Placement | None:
-    row = connection.execute(_FIND, {"reference": name}).one_or_none()
-    row = row or connection.execute(_FIND_ORDER, {"trade_id": name}).one_or_none()
+    row = connection.execute(placement_sql.FIND, {"reference": name}).one_or_none()
+    row = row or connection.execute(placement_sql.FIND_ORDER, {"trade_id": name}).one_or_none()
     return None if row is None else _placement(row)
 
 
