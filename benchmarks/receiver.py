@@ -27,9 +27,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
-import aiohttp
+import uvloop
 
 from dropship_pipeline.storage import embedded
 from dropship_pipeline.storage.database import Database
@@ -64,30 +65,79 @@ def message(number: int) -> tuple[str, bytes]:
     return hashlib.sha256(body).hexdigest(), body
 
 
+class Line(asyncio.Protocol):
+    """A kept-alive connection that carries one request at a time. As little as a sender can do: it is not measured."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._where = (host, port)
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[int] | None = None
+        self._read = b""
+
+    async def ask(self, request: bytes) -> int:
+        """The status of the answer. Raises OSError where there is none."""
+        loop = asyncio.get_running_loop()
+        if self._transport is None:
+            await loop.create_connection(lambda: self, *self._where)
+        assert self._transport is not None
+        self._answer, self._read = loop.create_future(), b""
+        self._transport.write(request)
+        return await asyncio.wait_for(self._answer, 5)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ready."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is of another family
+
+    def data_received(self, data: bytes) -> None:
+        """Some of the answer."""
+        self._read += data
+        head, has_head, body = self._read.partition(b"\r\n\r\n")
+        if has_head and self._answer is not None and not self._answer.done():
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            if len(body) >= int(length):
+                self._answer.set_result(int(head.split(b" ", 2)[1]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone; the next request opens another."""
+        self._transport = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError("closed"))
+
+
 async def send(address: str, rate: float, seconds: float, start_at: int, tally: Tally) -> None:
     """Send `rate` messages a second, at their times however long the answers take."""
-    timeout = aiohttp.ClientTimeout(total=5)
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-        began = time.perf_counter()
+    where = urlsplit(address)
+    free: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
+    for _ in range(CONNECTIONS):
+        free.put_nowait(Line(where.hostname or "", where.port or 0))
+    under_way: set[asyncio.Task[None]] = set()
+    began = time.perf_counter()
 
-        async def one(number: int) -> None:
-            due = began + number / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            key, body = message(start_at + number)
-            signed = hmac.new(SECRET.encode(), KEY.encode() + body, hashlib.sha256).hexdigest()
-            try:
-                async with session.post(address, data=body, headers={"Authorization": signed}) as answer:
-                    if answer.status == 200:
-                        tally.acknowledged[key] = time.perf_counter() - due
-                    else:
-                        tally.others[str(answer.status)] += 1
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                tally.others[type(error).__name__] += 1
+    async def one(line: Line, number: int, due: float) -> None:
+        key, body = message(start_at + number)
+        signed = hmac.new(SECRET.encode(), KEY.encode() + body, hashlib.sha256).hexdigest()
+        head = (
+            f"POST {where.path} HTTP/1.1\r\nHost: x\r\nAuthorization: {signed}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            status = await line.ask(head.encode() + body)
+            if status == 200:
+                tally.acknowledged[key] = time.perf_counter() - due
+            else:
+                tally.others[str(status)] += 1
+        except (TimeoutError, OSError) as error:
+            tally.others[type(error).__name__] += 1
+        finally:
+            free.put_nowait(line)
 
-        count, ahead = int(rate * seconds), int(rate)
-        for start in range(0, count, ahead):  # a second's messages at a time: a task a message costs memory
-            await asyncio.gather(*(one(number) for number in range(start, min(count, start + ahead))))
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        if due > time.perf_counter():
+            await asyncio.sleep(due - time.perf_counter())
+        task = asyncio.create_task(one(await free.get(), number, due))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+    await asyncio.gather(*under_way)
 
 
 class Receiver:
@@ -200,10 +250,10 @@ def main() -> int:
         receiver = Receiver(home, 0)
         if len(os.sched_getaffinity(0)) > 1:
             os.sched_setaffinity(0, os.sched_getaffinity(0) - {min(os.sched_getaffinity(0))})
-        parts = [asyncio.run(undisturbed(receiver, database, options.rate, options.seconds))]
+        parts = [uvloop.run(undisturbed(receiver, database, options.rate, options.seconds))]
         print(json.dumps(parts[0]), flush=True)
         second = killed(receiver, database, options.rate, options.seconds, options.kill_after)
-        parts.append(asyncio.run(second))
+        parts.append(uvloop.run(second))
         print(json.dumps(parts[1]), flush=True)
         receiver.end(signal.SIGTERM)
         database.close()

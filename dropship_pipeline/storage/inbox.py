@@ -4,13 +4,13 @@ Rows and statements. Which message is taken in is decided in `webhooks`, what be
 `sync.inbox`. All times are UTC.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import orjson
 from sqlalchemy import text
 
 from dropship_pipeline.alibaba.pushes import PushKind
@@ -305,4 +305,4 @@ def drop_settled(database: Database, before: datetime, dead_before: datetime) ->
 
 
 def _as_json(messages: Iterable[Message]) -> str:
-    return json.dumps([asdict(message) for message in messages], default=datetime.isoformat)
+    return orjson.dumps([*messages]).decode()

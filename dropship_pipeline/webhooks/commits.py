@@ -1,7 +1,7 @@
-"""Group commit: messages that arrive while a transaction is under way are stored together by the next one.
+"""Group commit: messages that arrive while transactions are under way are stored together by the next one.
 
-A message waits for at most the transaction before its own. Nothing is held back to wait for company, so that a single
-message takes as long as its own transaction.
+Two transactions go at once: while one waits for the disk, the other gathers. Nothing is held back to wait for company,
+so that a single message takes as long as its own transaction.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ _TOGETHER = 500
 
 MOST_WAITING = 5_000
 """Messages that wait to be stored: more are refused at once. Some five seconds of the most that is expected."""
+
+_WRITERS = 2
 
 _PROBED_EVERY = 1.0  # seconds
 
@@ -48,9 +50,9 @@ class GroupCommits:
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
         self._stopping = False
-        self._writer: asyncio.Task[None] | None = None
-        # a thread that stores and one that looks: a transaction that hangs must not make the looking hang
-        self._threads = ThreadPoolExecutor(2, "webhooks")
+        self._writers: list[asyncio.Task[None]] = []
+        # one more, that looks: transactions that hang must not make the looking hang
+        self._threads = ThreadPoolExecutor(_WRITERS + 1, "webhooks")
         self._last = datetime.min.replace(tzinfo=UTC)
         self._broken_since: float | None = None
         self._looked_at = 0.0
@@ -58,14 +60,13 @@ class GroupCommits:
 
     def start(self) -> None:
         """Begin to store. Called on the event loop."""
-        self._writer = asyncio.get_running_loop().create_task(self._write())
+        self._writers = [asyncio.get_running_loop().create_task(self._write()) for _ in range(_WRITERS)]
 
     async def stop(self) -> None:
         """Store what waits, and end."""
         self._stopping = True
         self._arrived.set()
-        if self._writer is not None:
-            await self._writer
+        await asyncio.gather(*self._writers)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def arrival(self) -> datetime:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -64,6 +65,8 @@ def serve(database: Database, intake: Intake, where: Listening, ready: Callable[
             await super().startup(sockets)
             ready(address)
 
+    gc.collect()
+    gc.freeze()  # what was imported stays: looking through all of it again would hold up every message meanwhile
     # uvicorn ends at SIGTERM and then raises it again, which would end us before anything is put away
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with listener, contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
