@@ -30,6 +30,7 @@ _WIDTH = 7.2  # inches
 _DPI = 110
 _COLOURS = 48
 _LANES_SHOWN = 12
+_LABEL = 26  # characters
 _PANELS_SHOWN, _PANEL_SHARE = 3, 0.05
 
 # fresh is green and stale is orange, the older the darker
@@ -48,9 +49,9 @@ def price_distribution(found: Sequence[PriceDistribution]) -> "Figure":
         edges = [*(amount(bin_.low) for bin_ in one.bins), amount(last) if last else ""]
         every = -(-len(edges) // 14)
         axes.set_xticks(range(0, len(edges), every), edges[::every])
-        axes.set_xlabel(f"unit price of the first tier, {one.currency or 'no currency given'} (logarithmic)")
+        axes.set_xlabel(f"unit price of the first tier, {plain(one.currency or 'no currency given')} (logarithmic)")
         axes.set_ylabel("variants")
-        axes.set_title(f"{one.skus:,} variants on offer by price, {one.currency or 'no currency given'}")
+        axes.set_title(f"{one.skus:,} variants on offer by price, {plain(one.currency or 'no currency given')}")
         counts(axes, "y")
     return figure
 
@@ -66,7 +67,7 @@ def freight_by_origin(lanes: Sequence[FreightLane]) -> "Figure":
     axes.set_yticks(range(len(shown)), [f"{plain(lane_name(lane))}  ({lane.products:,})" for lane in shown])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    currency = shown[0].currency or "no currency given"
+    currency = plain(shown[0].currency or "no currency given")
     axes.set_xlabel(f"fee of the smallest order, {currency}: middle half of the products, line: median")
     axes.set_title("Cheapest freight by origin and destination (products)")
     _grid(axes, "x")
@@ -188,8 +189,10 @@ def lane_name(lane: FreightLane) -> str:
 
 
 def plain(text: str) -> str:
-    """A text of the API as matplotlib shows it: what stands between two dollar signs would be read as a formula."""
-    return text.replace("$", r"\$")
+    """A text of the API as a label: a line that leaves room for the picture, and no formula, whatever it holds."""
+    line = " ".join(text.split())
+    shown = line if len(line) <= _LABEL else line[: _LABEL - 1] + "…"
+    return shown.replace("$", r"\$")
 
 
 def panels(count: int, height: float, columns: int = 1) -> tuple["Figure", list["Axes"]]:

@@ -24,7 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("dropship_pipeline.cli.status:status", "How true the tables are: feeds, ages, accounts, last sync."),
     "doctor": ("dropship_pipeline.cli.doctor:doctor", "Check everything that a sync needs, and say what to mend."),
     "auth": ("dropship_pipeline.cli.auth:auth", "Authorise buyers: login, exchange, refresh, status."),
-    "orders": ("dropship_pipeline.cli.orders:orders", "Orders: keep their tables true, look at one, place, pay and cancel."),
+    "orders": (
+        "dropship_pipeline.cli.orders:orders",
+        "Orders: keep their tables true, look at one, place, pay and cancel.",
+    ),
     "publish": ("dropship_pipeline.cli.publish:publish", "Write the public tables as a new Parquet snapshot."),
     "replay": (
         "dropship_pipeline.cli.replay:replay",
@@ -34,7 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "dropship_pipeline.cli.webhooks:webhooks",
         "Push messages: receive them, and look at those that came.",
     ),
-    "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables a question."),
+    "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables, or a published snapshot, a question."),
+    "report": ("dropship_pipeline.cli.report:report", "Make the report: the catalogue on one page, for people."),
     "db": ("dropship_pipeline.cli.db:db", "The database: psql, its address, its server, its migrations."),
     "sandbox": ("dropship_pipeline.sandbox.command:sandbox_command", "Serve a simulated Alibaba.com."),
 }

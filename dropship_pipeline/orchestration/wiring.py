@@ -16,6 +16,7 @@ from dropship_pipeline.orchestration.orders import (
     reconcile_orders,
 )
 from dropship_pipeline.orchestration.placing import place_order
+from dropship_pipeline.orchestration.report import report_job, report_sensor, report_step
 from dropship_pipeline.orchestration.resources import SyncOptions, desk_resource, session_resource, store_resource
 from dropship_pipeline.orchestration.schedules import schedules
 from dropship_pipeline.orchestration.upkeep import MAINTENANCE_JOB, TOKEN_REFRESH_JOB
@@ -36,11 +37,25 @@ def build_defs(*, executor: Executor | None = None, **overrides: object) -> dg.D
     """
     settings = load_settings()
     return dg.Definitions(
-        assets=[*ASSETS, marts_step, reconcile_orders],
+        assets=[*ASSETS, marts_step, report_step, reconcile_orders],
         asset_checks=[*BLOCKING_CHECKS, *WARNING_CHECKS, NO_FAILED_PARTITIONS],
-        jobs=[*JOBS, *BY_HAND, orders_reconciliation, orders_refresh, place_order, MAINTENANCE_JOB, TOKEN_REFRESH_JOB],
+        jobs=[
+            *JOBS,
+            report_job,
+            *BY_HAND,
+            orders_reconciliation,
+            orders_refresh,
+            place_order,
+            MAINTENANCE_JOB,
+            TOKEN_REFRESH_JOB,
+        ],
         schedules=schedules(settings),
-        sensors=[order_status_sensor(settings), webhook_sensor(settings), alert_sensor(settings)],
+        sensors=[
+            order_status_sensor(settings),
+            webhook_sensor(settings),
+            report_sensor(settings),
+            alert_sensor(settings),
+        ],
         resources={
             "session": session_resource,
             "desk": desk_resource,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _WIDE, _NARROW = 7.2, 3.7  # inches: a column of a desktop, and a phone
 _LANES_SHOWN = 3
-_LABEL = 26  # characters beside a bar
 
 # the colours that depend on the ground: on paper, and on a dark screen
 _INKS = {charts.INK: "#dde4ea", charts.FAINT: "#333b45", charts.UNKNOWN: "#69737e"}
@@ -77,7 +76,7 @@ def top_moves(moves: Sequence[Move]) -> "Figure":
     places = range(len(moves))
     colours = [charts.SECOND if move.change_percent > 0 else charts.GOOD for move in moves]
     axes.barh(places, [move.change_percent for move in moves], height=0.62, color=colours)
-    axes.set_yticks(places, [_label(move.title or move.product_id) for move in moves])
+    axes.set_yticks(places, [charts.plain(move.title or move.product_id) for move in moves])
     axes.invert_yaxis()
     axes.axvline(0, color=charts.INK, linewidth=0.8)
     axes.set_xlabel("% in seven days; orange: dearer")
@@ -90,7 +89,7 @@ def holds(found: Sequence[Holds]) -> "Figure":
     figure, [axes] = charts.panels(1, height=0.9 + 0.36 * len(found))
     places = range(len(found))
     axes.barh(places, [one.products for one in found], height=0.62, color=charts.SECOND)
-    axes.set_yticks(places, [_label(f"{one.reason} ({one.rule})" if one.rule else one.reason) for one in found])
+    axes.set_yticks(places, [charts.plain(f"{one.reason} ({one.rule})" if one.rule else one.reason) for one in found])
     axes.invert_yaxis()
     axes.set_xlabel("products")
     charts.counts(axes, "x")
@@ -106,7 +105,7 @@ def funnel(steps: Sequence[Step]) -> "Figure":
     moving = [step.orders - late for step, late in zip(now, stuck, strict=True)]
     axes.barh(places, moving, height=0.62, color=charts.MAIN, label="on their way")
     axes.barh(places, stuck, left=moving, height=0.62, color=charts.SECOND, label="stuck")
-    axes.set_yticks(places, [_label(step.status) for step in now])
+    axes.set_yticks(places, [charts.plain(step.status) for step in now])
     axes.invert_yaxis()
     axes.set_xlabel("orders in this status now")
     charts.counts(axes, "x")
@@ -125,17 +124,12 @@ def _fold(figure: "Figure") -> None:
     """Have words and numbers fit a figure that is half as wide."""
     from matplotlib.ticker import MaxNLocator
 
-    beside = len({axes.get_subplotspec().colspan.start for axes in figure.axes})  # type: ignore[union-attr]  all have one
+    beside = len({round(axes.get_position().x0, 2) for axes in figure.axes})
     for axes in figure.axes:
         axes.set_xlabel("\n".join(wrap(axes.get_xlabel(), 44 // beside)))
         axes.set_title("\n".join(wrap(axes.get_title(), 34 // beside)), fontsize=9)
         if beside > 1 and isinstance(axes.xaxis.get_major_locator(), MaxNLocator):
             axes.xaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
-
-
-def _label(said: str) -> str:
-    line = " ".join(said.split())
-    return charts.plain(line if len(line) <= _LABEL else line[: _LABEL - 1] + "…")
 
 
 def _address(figure: "Figure", width: float) -> str:

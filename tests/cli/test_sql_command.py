@@ -224,3 +224,63 @@ def test_the_first_sync_is_suggested_where_there_is_nothing_to_ask(
     empty = make_database("template0")
     typed = type_command(["sql", "SELECT 1"], {"DROPSHIP_DATABASE_URL": empty.libpq_url})  # type: ignore[attr-defined]
     assert "dropship sync" in typed.complaint
+
+
+def test_the_lake_answers_as_the_tables_do_to_the_last_byte(synced: Deployment, type_command: Type) -> None:
+    for name in ("catalog.products", "catalog.price_tiers", "catalog.freight_quotes", "marts.current_offers"):
+        key = "product_id" if name == "catalog.products" else "sku_id, 2, 3" if "tiers" in name else "1, 2, 3, 4"
+        for form in ("--csv", "--json"):
+            question = f'SELECT * FROM {name} ORDER BY {key.replace("sku_id", "1")}'
+            of_the_tables = type_command(["sql", form, question], synced.environment)
+            of_the_lake = type_command(["sql", "--lake", form, question], synced.environment)
+            assert of_the_lake.status == 0, of_the_lake.err
+            assert sorted(of_the_lake.out.splitlines()) == sorted(of_the_tables.out.splitlines())
+            assert len(of_the_lake.out.splitlines()) > 60
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "SELECT * FROM '{lake}/catalog/products.parquet'",
+        "COPY (SELECT 1) TO '{lake}/written.csv'",
+        "CREATE TABLE mine (n int)",
+        "SELECT 1; SELECT 2",
+        "ATTACH '{lake}/mine.db'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "",
+    ],
+)
+def test_a_question_to_the_lake_reads_its_tables_and_nothing_else(
+    synced: Deployment, type_command: Type, attempt: str
+) -> None:
+    lake = synced.home / "lake" / "latest"
+    before = sorted(path.name for path in lake.rglob("*"))
+    typed = type_command(["sql", "--lake", attempt.format(lake=lake)], synced.environment)
+    assert typed.status == 1
+    assert typed.complaint.startswith("dropship: ")
+    assert sorted(path.name for path in lake.rglob("*")) == before
+
+
+def test_the_lake_names_what_it_does_not_have(synced: Deployment, type_command: Type) -> None:
+    typed = type_command(["sql", "--lake", "SELECT * FROM catalog.produkts"], synced.environment)
+    assert 'Did you mean "products". docs/tables.md lists tables' in typed.complaint
+    typed = type_command(["sql", "--lake", "--as-of", "2020-01-01", "SELECT 1"], synced.environment)
+    assert "There is no snapshot as old as 2020-01-01 00:00:00Z" in typed.complaint
+    typed = type_command(["sql", "--as-of", "2020-01-01", "SELECT 1"], synced.environment)
+    assert (typed.status, "give --lake too" in typed.complaint) == (2, True)
+
+
+def test_no_cell_for_a_spreadsheet_is_a_formula(synced: Deployment, type_command: Type) -> None:
+    question = r"""
+        SELECT '=HYPERLINK("http://x")' AS "=a", ' +1' AS b, '@x' AS c, E'\tx' AS d, '-1' AS e, -1 AS number,
+            1.50::numeric AS money, '1600123456789' AS id, '0012' AS code, NULL AS nothing, 'plain, text' AS f"""
+    typed = type_command(["sql", "--excel", question], synced.environment)
+    assert typed.out.startswith("\ufeff")
+    names, cells = csv.reader(io.StringIO(typed.out.removeprefix("\ufeff"), newline=""))
+    assert names[0] == "'=a"
+    assert cells == [
+        "'=HYPERLINK(\"http://x\")", "' +1", "'@x", "'\tx", "'-1", "-1", "1.50",
+        '="1600123456789"', '="0012"', "", "plain, text",
+    ]  # fmt: skip
+    assert type_command(["sql", "--excel", "--csv", "SELECT 1"], synced.environment).status == 2
