@@ -32,8 +32,12 @@ def test_every_script_of_the_page_runs(synced: Deployment, tmp_path: Path) -> No
     for script in PYTHON:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", script],
-            env={**clean_environment(), **synced.environment}, cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env={**clean_environment(), **synced.environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, script + done.stderr
 
 
