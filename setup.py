@@ -1,12 +1,12 @@
 """Packaging of dropship_pipeline: the one place that names what it needs at run time and for its tests."""
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, setup
 
 setup(
     name="dropship_pipeline",
     version="0.1.0",
     description="Keeps a merchant's copy of the Alibaba.com dropshipping catalogue true, in Postgres and Parquet",
-    packages=find_packages(include=["dropship_pipeline", "dropship_pipeline.*"]),
+    packages=find_namespace_packages(include=["dropship_pipeline", "dropship_pipeline.*"]),
     package_data={
         "dropship_pipeline": [
             "py.typed",

@@ -82,8 +82,9 @@ def ask(connection: Connection, tables: Sequence[Table]) -> list[Answer]:
 
 
 def _told_apart(table: Table) -> tuple[str, ...]:
-    """The columns that say which row it is; of a change log, those that are always there."""
-    return table.key or tuple(column.name for column in table.columns if not column.nullable)
+    """The columns that say which row it is, and of which product; of a change log, those that are always there."""
+    key = table.key or tuple(column.name for column in table.columns if not column.nullable)
+    return tuple(dict.fromkeys((*key, *(name for name in table.column_names if name == "product_id"))))
 
 
 def _reference(table: Table) -> tuple[Question, ...]:
