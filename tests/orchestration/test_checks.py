@@ -77,7 +77,9 @@ def test_a_sound_catalogue_is_published_a_faulty_one_is_not_and_a_warning_stops_
         assert made["rejected_share"].metadata["share"].value == 0
         before = newest(merchant)
 
-        [fault] = merchant.rows("SELECT sku_id, min_quantity, price FROM catalog.price_tiers ORDER BY 1, 2 LIMIT 1")
+        [fault] = merchant.rows(
+            "SELECT sku_id, min_quantity, product_id, price FROM catalog.price_tiers ORDER BY 1, 2 LIMIT 1"
+        )
         where = f"WHERE sku_id = '{fault['sku_id']}' AND min_quantity = {fault['min_quantity']}"
         with merchant.database.begin() as connection:
             connection.exec_driver_sql(f"UPDATE catalog.price_tiers SET price = -1 {where}")
@@ -103,7 +105,7 @@ def test_a_sound_catalogue_is_published_a_faulty_one_is_not_and_a_warning_stops_
         sample = evaluation.metadata["sample"]
         assert isinstance(sample, dg.TableMetadataValue)
         assert [dict(row.data) for row in sample.records] == [
-            {"sku_id": fault["sku_id"], "min_quantity": fault["min_quantity"], "price": "-1.0000"}
+            {name: fault[name] for name in ("sku_id", "min_quantity", "product_id")} | {"price": "-1.0000"}
         ]
 
         # mended, and with things that are worth a look, it is published
