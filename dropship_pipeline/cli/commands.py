@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "auth": ("dropship_pipeline.cli.auth:auth", "Authorise buyers: login, exchange, refresh, status."),
     "orders": (
         "dropship_pipeline.cli.orders:orders",
-        "Orders: keep their tables true, look at one, place, pay and cancel.",
+        "Orders: their tables, and placing, paying, cancelling one.",
     ),
     "publish": ("dropship_pipeline.cli.publish:publish", "Write the public tables as a new Parquet snapshot."),
     "replay": (

@@ -230,7 +230,7 @@ def test_the_lake_answers_as_the_tables_do_to_the_last_byte(synced: Deployment, 
     for name in ("catalog.products", "catalog.price_tiers", "catalog.freight_quotes", "marts.current_offers"):
         key = "product_id" if name == "catalog.products" else "sku_id, 2, 3" if "tiers" in name else "1, 2, 3, 4"
         for form in ("--csv", "--json"):
-            question = f'SELECT * FROM {name} ORDER BY {key.replace("sku_id", "1")}'
+            question = f"SELECT * FROM {name} ORDER BY {key.replace('sku_id', '1')}"
             of_the_tables = type_command(["sql", form, question], synced.environment)
             of_the_lake = type_command(["sql", "--lake", form, question], synced.environment)
             assert of_the_lake.status == 0, of_the_lake.err
