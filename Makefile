@@ -28,7 +28,7 @@ up: $(INSTALLED) ## everything as services until Ctrl-C: Postgres, the Dagster U
 	@$(BIN)/dropship up $(if $(PORT),--port $(PORT))
 
 test: $(INSTALLED) ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 4 --dist loadgroup  # on two cores too: half of the time tests wait for processes
 
 check: $(INSTALLED) ## lint, types, import rules, generated docs
 	@$(BIN)/ruff check .

@@ -123,7 +123,7 @@ def test_a_sync_on_a_terminal_shows_bars_and_then_the_summary(
     products = merchant.value("SELECT count(*) FROM catalog.products")
     assert [re.sub(r"\d+ pages", "N pages", line) for line in last_of_the_bars(written)] == [
         "✓ Listing feeds N pages", f"✓ Describing products {products} products", f"✓ Reading stock {products} products",
-        f"✓ Quoting freight to US {products} products", "✓ Publishing tables 14 tables",
+        f"✓ Quoting freight to US {products} products", "✓ Publishing tables 22 tables",
     ]  # fmt: skip
     said = lines_of(written)
     assert any(re.match(rf"local_us +{products} +{products} +0 +0 +0  complete$", line) for line in said)

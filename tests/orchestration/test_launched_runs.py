@@ -71,6 +71,7 @@ def test_steps_that_are_processes_of_their_own_do_the_same_and_the_last_knows_wh
         [run] = instance.get_runs()
         assert "Feed cross_border could not be completed" in failures(instance, run)["publish"]
         assert succeeded(instance, run)[0] == "discover"
-        assert sorted(succeeded(instance, run)) == ["describe", "discover", "quote", "take_stock"]
+        stages = {"discover", "describe", "take_stock", "quote", "publish"}
+        assert stages & set(succeeded(instance, run)) == stages - {"publish"}
         assert metadata(instance, "lake/snapshot")["rows/catalog.products"] > 0
     assert merchant.value("SELECT outcome FROM ops.syncs") == "failed"
