@@ -15,7 +15,7 @@ from selenium.common.exceptions import (
     StaleElementReferenceException,
     TimeoutException,
 )
-from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -156,17 +156,6 @@ class DagsterPages:
             return last if last == before else {}
 
         return self.wait(still, "a graph at rest")
-
-    def fill_page_with_graph(self) -> None:
-        """Close the list of groups beside the graph, and have the graph fill its room."""
-        self.click("//input[starts-with(@placeholder, 'Jump to')]/following::button[1]")
-        self.wait(lambda: not self.all("//input[starts-with(@placeholder, 'Jump to')]"), "the graph alone")
-        before = self.settled()
-        beside = ActionChains(self.browser)
-        beside.w3c_actions.pointer_action.move_to_location(270, 840)
-        beside.double_click().perform()
-        self.wait(lambda: self.nodes() != before, "a larger graph")
-        self.settled()
 
     def open_group(self, group: str) -> None:
         """Click on a group of the graph."""

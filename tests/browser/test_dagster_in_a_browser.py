@@ -41,6 +41,7 @@ def test_the_graph_reads_from_left_to_right_and_its_groups_open_to_their_assets(
     at = dagster.wait(lambda: (seen := dagster.nodes()).keys() >= groups and seen, "the groups")
     for first, then in in_line:
         assert at[first]["x"] + at[first]["width"] < at[then]["x"], (first, then)
+    photograph("graph")
 
     dagster.open_group("discovery")
     listed = {"listing", "feed_products", "listing_changes"}
@@ -51,8 +52,6 @@ def test_the_graph_reads_from_left_to_right_and_its_groups_open_to_their_assets(
     inside = {"inventory", "freight_quotes", "freight_failures", "snapshot"}
     at = dagster.wait(lambda: (seen := dagster.nodes()).keys() >= inside and seen, "the assets")
     assert at["inventory"]["x"] < at["freight_failures"]["x"] == at["freight_quotes"]["x"] < at["snapshot"]["x"]
-    dagster.fill_page_with_graph()
-    photograph("graph")
 
 
 def test_the_snapshots_page_has_its_pictures_and_a_chart_of_its_rows_over_time(

@@ -61,13 +61,16 @@ def test_an_order_shows_some_time_after_it_was_created(with_fault, shop):
 
 
 def test_a_dropped_call_is_not_carried_out_and_a_reset_one_is(with_fault, shop):
-    for fault, status in (("dropped", "unpay"), ("reset", "trade_close")):
+    for make_faulty, status in (
+        (lambda: with_fault("dropped:path=/alibaba/order/cancel"), "unpay"),
+        (lambda: with_fault("reset:path=/alibaba/order/cancel"), "trade_close"),
+    ):
         trade_id = next(
             order["trade_id"]
             for order in Client(shop).call("/alibaba/order/list", {**EVERY, "status": "unpay"})["value"]["order_list"]
         )
         with pytest.raises(ConnectionError):
-            with_fault(f"{fault}:path=/alibaba/order/cancel").call("/alibaba/order/cancel", {"trade_id": trade_id})
+            make_faulty().call("/alibaba/order/cancel", {"trade_id": trade_id})
         shop.control("faults", method="DELETE")
         details = Client(shop).call("/alibaba/order/get", {"e_trade_id": trade_id})["value"]
         assert details["trade_status"] == status
