@@ -20,8 +20,10 @@ from dropship_pipeline.settings import Settings, find_dagster_home, load_setting
 from dropship_pipeline.storage.dagster_schema import dagster_url
 from dropship_pipeline.storage.opening import open_database
 
-POOL = "alibaba_api"
-"""The pool of the steps that call the API: of the runs that have such a step, one goes at a time."""
+POOL, ORDERS_POOL = "alibaba_api", "alibaba_orders"
+"""The pools of the steps that call the API: of the runs that have a step of one, one goes at a time. Orders wait for
+each other, and not for the hours that a full sync of the catalogue may take.
+"""
 
 
 class RunStorage(DagsterPostgresStorage):
@@ -45,9 +47,9 @@ class RunStorage(DagsterPostgresStorage):
         database.close()
         storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
         events = storage.event_log_storage
-        if POOL not in events.get_concurrency_keys():
+        for pool in {POOL, ORDERS_POOL} - events.get_concurrency_keys():
             # else the queue would let through all that waits at its very first look: it makes a pool after looking
-            events.set_concurrency_slots(POOL, 1)
+            events.set_concurrency_slots(pool, 1)
         return storage
 
 

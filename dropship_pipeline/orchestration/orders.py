@@ -14,11 +14,13 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from dropship_pipeline.orchestration.instance import ORDERS_POOL
 from dropship_pipeline.orchestration.partitions import ONE_RUN, range_tags
 from dropship_pipeline.orchestration.recording import Figures, Record, record
 from dropship_pipeline.orchestration.resources import RunDesk
 from dropship_pipeline.orchestration.schema import ALIBABA, asset_key, table_spec
 from dropship_pipeline.orchestration.stages import work
+from dropship_pipeline.orchestration.tags import TRIGGER
 from dropship_pipeline.settings import Settings, load_settings
 from dropship_pipeline.sync.order_accounts import NobodyAuthorised, follow_all, reconcile_all, refresh_all
 from dropship_pipeline.sync.order_outcomes import OrdersOutcome
@@ -26,9 +28,6 @@ from dropship_pipeline.sync.place import find_announced
 from dropship_pipeline.sync.progress import Logged
 from dropship_pipeline.sync.session import open_desk
 from dropship_pipeline.tables import orders as tables
-
-POOL = "alibaba_orders"
-"""Orders wait for each other, and not for the hours that a full sync of the catalogue may take."""
 
 RECONCILIATION, REFRESH = "orders_reconciliation", "orders_refresh"
 
@@ -64,7 +63,7 @@ RECONCILED = dg.AssetCheckSpec(
     check_specs=[RECONCILED],
     partitions_def=DAYS,
     backfill_policy=ONE_RUN,
-    pool=POOL,
+    pool=ORDERS_POOL,
 )
 def reconcile_orders(context: dg.AssetExecutionContext, desk: dg.ResourceParam[RunDesk]) -> Iterator[Any]:
     """Compare each account's orders of these days with its list, and read what is missing or differs."""
@@ -100,7 +99,7 @@ class Orders(dg.Config):
     trade_ids: list[str] = Field(description="IDs of orders, as Alibaba.com shows them.")
 
 
-@dg.op(pool=POOL)
+@dg.op(pool=ORDERS_POOL)
 def read_orders(context: dg.OpExecutionContext, config: Orders, desk: dg.ResourceParam[RunDesk]) -> None:
     """Read these orders with their parcels, tracking and payments, each with the tokens of its account.
 
@@ -164,7 +163,7 @@ def order_status_sensor(settings: Settings) -> dg.SensorDefinition:
             return dg.SkipReason("; ".join([nothing, *seen.to_authorise]))
         return dg.RunRequest(
             run_config={"ops": {"read_orders": {"config": {"trade_ids": list(seen.changed)}}}},
-            tags={"dropship/trigger": "sensor", "dropship/orders": str(len(seen.changed))},
+            tags={TRIGGER: "sensor", "dropship/orders": str(len(seen.changed))},
         )
 
     return sensor

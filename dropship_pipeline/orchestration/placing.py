@@ -7,7 +7,7 @@ It may be run again, retried, and run twice at once: the order is placed once. I
 import dagster as dg
 from pydantic import Field
 
-from dropship_pipeline.orchestration.orders import POOL
+from dropship_pipeline.orchestration.instance import ORDERS_POOL
 from dropship_pipeline.orchestration.resources import RunDesk
 from dropship_pipeline.orchestration.stages import work
 from dropship_pipeline.sync.order_placing import place, placement_store
@@ -19,7 +19,7 @@ class Quoted(dg.Config):
     reference: str = Field(description="The reference of an order that was quoted: dropship orders quote.")
 
 
-@dg.op(pool=POOL)
+@dg.op(pool=ORDERS_POOL)
 def place_quoted_order(context: dg.OpExecutionContext, config: Quoted, desk: dg.ResourceParam[RunDesk]) -> None:
     """Place the order of this reference, or find out what became of it."""
     with work(desk) as opened, opened.of(placement_store(opened).get(config.reference).account) as own:

@@ -5,6 +5,7 @@ import dagster as dg
 from dropship_pipeline.orchestration.resources import RunStore
 from dropship_pipeline.orchestration.schema import SNAPSHOT, spec
 from dropship_pipeline.orchestration.stages import work
+from dropship_pipeline.orchestration.tags import TRIGGER
 from dropship_pipeline.report.archive import KEPT, write
 from dropship_pipeline.settings import Settings
 
@@ -58,6 +59,6 @@ def report_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Has the report made when a snapshot was published: one for all that came since the last look.",
     )
     def sensor(_context: dg.SensorEvaluationContext, _published: dg.EventLogEntry) -> dg.RunRequest:
-        return dg.RunRequest(tags={"dropship/trigger": "sensor"})
+        return dg.RunRequest(tags={TRIGGER: "sensor"})
 
     return sensor

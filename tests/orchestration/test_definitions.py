@@ -101,6 +101,8 @@ def test_feeds_that_are_no_neighbours_take_a_run_each() -> None:
 def test_the_runs_that_use_the_api_go_one_at_a_time(defs: dg.Definitions, deploy: Deploy) -> None:
     with installed(deploy(products=1)) as instance:
         queue = instance.get_concurrency_config().run_queue_config
+        pools = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
+    assert pools == {"alibaba_api": 1, "alibaba_orders": 1}
     assert queue is not None
     [limit] = queue.tag_concurrency_limits
     assert (limit["key"], limit["value"], limit["limit"]) == ("dropship/uses_api", "catalogue", 1)
