@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import dagster as dg
 
+from dropship_pipeline.alibaba.redaction import message
 from dropship_pipeline.orchestration.resources import OnDemand, RunSession
 from dropship_pipeline.orchestration.tags import is_of_the_terminal
 from dropship_pipeline.problem import Problem
@@ -48,7 +49,7 @@ def stage(context: Context, run_session: RunSession) -> Iterator[Session]:
         _stopped(context, session)
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = f"{type(error).__name__}: {message(str(error))}"
         session.failed(f"Step {_step(context)} failed unexpectedly: {reason}")
         raise
 
