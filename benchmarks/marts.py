@@ -22,8 +22,9 @@ from statistics import median
 import psutil
 from sqlalchemy import Connection
 
-from dropship_pipeline.storage import embedded, migrate
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage import migrate
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.model import View
 from dropship_pipeline.tables.registry import VIEWS
 

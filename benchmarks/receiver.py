@@ -32,8 +32,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from dropship_pipeline.storage import embedded
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 
 KEY, SECRET = "12345678", "helloworld"
 CONNECTIONS = 64

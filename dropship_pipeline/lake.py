@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.storage.lake import Lake
-from dropship_pipeline.storage.published import Published, SnapshotGone, find
-from dropship_pipeline.storage.published import snapshots as published
+from dropship_pipeline.storage.lake.place import Lake
+from dropship_pipeline.storage.lake.published import Published, SnapshotGone, find
+from dropship_pipeline.storage.lake.published import snapshots as published
 
 __all__ = ["prices_as_of", "read", "read_several", "snapshots", "stock_as_of"]
 

@@ -19,8 +19,9 @@ from deployment import Deployment
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
-from dropship_pipeline.storage import embedded, migrate
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage import migrate
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 
 TEMPLATE = "dropship_template"
 

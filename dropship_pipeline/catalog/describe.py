@@ -9,7 +9,7 @@ from dropship_pipeline.alibaba.products import Product, Sku
 from dropship_pipeline.catalog.columns import arrow_table
 from dropship_pipeline.tables import catalog as tables
 
-# What the merge knows and a payload does not: see `storage.merge`
+# What the merge knows and a payload does not: see `storage.catalog.merge`
 MERGED = frozenset({"first_seen_at", "changed_at", "delisted_at"})
 
 

@@ -15,7 +15,7 @@ from dropship_pipeline.cli.show import console, is_person
 from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
-    from dropship_pipeline.storage.questions import Answer, Column
+    from dropship_pipeline.storage.reading.questions import Answer, Column
 
 SHOWN_AT_MOST = 1_000  # rows of a table that a person looks at
 NARROWEST = 12  # characters of a column; when they do not fit the terminal side by side, each row becomes a list

@@ -53,8 +53,8 @@ def login(port: int, no_browser: bool, wait: float, account: str, replace: bool)
     dropship auth login --no-browser --port 9000
     """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.authorise import login as log_in  # noqa: PLC0415
-    from dropship_pipeline.sync.authorise import open_authority  # noqa: PLC0415
+    from dropship_pipeline.sync.accounts.authorise import login as log_in  # noqa: PLC0415
+    from dropship_pipeline.sync.accounts.authorise import open_authority  # noqa: PLC0415
 
     def tell(address: str) -> None:
         click.echo(f"Open this page and authorise the app:\n{address}")
@@ -77,7 +77,7 @@ def exchange(code: str, account: str, replace: bool) -> None:
     dropship auth exchange 3_500102_JxZ05Ux3cnnSSUm6dCxYg6Q26 --account lakeshore
     """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.authorise import open_authority  # noqa: PLC0415
+    from dropship_pipeline.sync.accounts.authorise import open_authority  # noqa: PLC0415
 
     with open_authority(load_settings(), account) as authority:
         _tell_how_long(account, authority.exchange(code, replace=replace))
@@ -93,7 +93,7 @@ def refresh(account: str) -> None:
     dropship auth refresh --account lakeshore
     """
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.authorise import open_authority  # noqa: PLC0415
+    from dropship_pipeline.sync.accounts.authorise import open_authority  # noqa: PLC0415
 
     with open_authority(load_settings(), account) as authority:
         _tell_how_long(account, authority.refresh())

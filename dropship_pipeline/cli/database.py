@@ -1,12 +1,13 @@
 """Opening the database for a command that only looks: it makes no server, no database and no table.
 
-What a sync opens, made and migrated where need be, is `sync.session.open_database`.
+What a sync opens, made and migrated where need be, is `storage.server.opening.open_database`.
 """
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage import embedded, migrate
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage import migrate
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 
 
 class NothingYet(Problem):

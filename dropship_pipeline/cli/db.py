@@ -50,7 +50,7 @@ def url() -> None:
         click.echo(connect(settings).libpq_url)
         return
     from dropship_pipeline.cli.server import keep_running  # noqa: PLC0415
-    from dropship_pipeline.storage import embedded  # noqa: PLC0415
+    from dropship_pipeline.storage.server import embedded  # noqa: PLC0415
 
     address = embedded.start(settings.absolute_home)
     keep_running(settings.absolute_home, LEFT_RUNNING)
@@ -69,7 +69,7 @@ def serve(idle: timedelta | None) -> None:
     from dropship_pipeline.problem import Problem  # noqa: PLC0415
     from dropship_pipeline.services.postgres import hold  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage import embedded  # noqa: PLC0415
+    from dropship_pipeline.storage.server import embedded  # noqa: PLC0415
 
     settings = load_settings()
     if settings.database_url is not None:

@@ -9,7 +9,7 @@ from dropship_pipeline.cli.show import is_person, show_json, show_line
 
 if TYPE_CHECKING:
     from dropship_pipeline.settings import Settings
-    from dropship_pipeline.sync.doctor import Finding
+    from dropship_pipeline.sync.checks.doctor import Finding
 
 _SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 
@@ -44,7 +44,7 @@ def doctor(as_json: bool) -> int:
 
 def _examine(settings: "Settings") -> Iterator["Finding"]:
     from dropship_pipeline.settings import find_dagster_home  # noqa: PLC0415
-    from dropship_pipeline.sync.doctor import checked, examine  # noqa: PLC0415
+    from dropship_pipeline.sync.checks.doctor import checked, examine  # noqa: PLC0415
 
     yield from examine(settings)
     yield checked("Dagster", lambda: f"{find_dagster_home(settings)} has a dagster.yaml")

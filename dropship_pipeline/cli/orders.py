@@ -12,9 +12,9 @@ from dropship_pipeline.cli.show import show_facts, show_json, show_line, show_ta
 from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
-    from dropship_pipeline.storage.order_sheets import OrderSheet
-    from dropship_pipeline.sync.order_outcomes import OrdersOutcome
-    from dropship_pipeline.sync.orders import OrdersRequest
+    from dropship_pipeline.storage.orders.sheets import OrderSheet
+    from dropship_pipeline.sync.orders.following import OrdersRequest
+    from dropship_pipeline.sync.orders.outcomes import OrdersOutcome
 
 
 @click.group()
@@ -53,7 +53,7 @@ def sync(
     dropship orders sync --day 2026-01-20 --day 2026-01-21   all orders of two days
     dropship orders sync --order 234193410001028893          one order, now
     """
-    from dropship_pipeline.sync.orders import OrdersRequest  # noqa: PLC0415  --help must not wait for it
+    from dropship_pipeline.sync.orders.following import OrdersRequest  # noqa: PLC0415  --help must not wait for it
 
     if since is not None and (days or trade_ids):
         raise click.UsageError("--since excludes --day and --order: it says which changes to look for.")
@@ -89,8 +89,8 @@ def show(name: str, recipient: bool, account: str | None, as_json: bool) -> None
 
     from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.order_sheets import read_order_sheet, read_recipient  # noqa: PLC0415
-    from dropship_pipeline.storage.placements import find_placement  # noqa: PLC0415
+    from dropship_pipeline.storage.orders.placements import find_placement  # noqa: PLC0415
+    from dropship_pipeline.storage.orders.sheets import read_order_sheet, read_recipient  # noqa: PLC0415
 
     database = open_tables(load_settings())
     placement = find_placement(database, name)
@@ -125,7 +125,7 @@ def _run(request: "OrdersRequest", account: str | None, as_json: bool) -> "Order
 
     from dropship_pipeline.cli.bars import watcher  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.order_accounts import sync_all  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.accounts import sync_all  # noqa: PLC0415
     from dropship_pipeline.sync.session import open_desk  # noqa: PLC0415
 
     settings = load_settings()

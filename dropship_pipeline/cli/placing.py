@@ -17,8 +17,8 @@ from dropship_pipeline.cli.show import show_json
 from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
-    from dropship_pipeline.storage.placements import Placement
-    from dropship_pipeline.sync.order_placing import PlaceOutcome
+    from dropship_pipeline.storage.orders.placements import Placement
+    from dropship_pipeline.sync.orders.placing import PlaceOutcome
     from dropship_pipeline.sync.session import Desk
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -62,8 +62,8 @@ def quote(account: str | None, dry_run: bool, as_json: bool, **described: Any) -
     dropship orders quote --file order.yaml
     dropship orders quote --reference ORDER-1 --line 1601206892606:105613018158:2 --recipient to.yaml --carrier fastest
     """
-    from dropship_pipeline.sync.order_placing import plan  # noqa: PLC0415
-    from dropship_pipeline.sync.order_quoting import quote_order  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.placing import plan  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.quoting import quote_order  # noqa: PLC0415
 
     def work() -> int:
         asked = read_order(TypedOrder(**described))
@@ -102,7 +102,7 @@ def place(
     dropship orders place ORDER-1
     dropship orders place ORDER-1 --dry-run     the request, without the recipient
     """
-    from dropship_pipeline.sync.order_placing import place as place_order  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.placing import place as place_order  # noqa: PLC0415
 
     def work() -> int:
         typed = TypedOrder(**{**described, "reference": described["reference"] or quoted})
@@ -137,8 +137,8 @@ def settle(reference: str, trade_id: str | None, nothing_placed: bool, account: 
     dropship orders settle ORDER-1 --order 234193410001028893
     dropship orders settle ORDER-1 --nothing-placed
     """
-    from dropship_pipeline.sync.order_placing import PlaceOutcome  # noqa: PLC0415
-    from dropship_pipeline.sync.order_placing import settle as settle_order  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.placing import PlaceOutcome  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.placing import settle as settle_order  # noqa: PLC0415
 
     if (trade_id is None) == (not nothing_placed):
         raise click.UsageError("Give either --order or --nothing-placed.")
@@ -168,8 +168,8 @@ def pay(
     dropship orders pay ORDER-1 ORDER-2 --yes
     """
     from dropship_pipeline.alibaba.dialect import Dialect  # noqa: PLC0415
-    from dropship_pipeline.sync.order_paying import Payer, own_address, pay_request, payable  # noqa: PLC0415
-    from dropship_pipeline.sync.order_placing import placement_store  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.paying import Payer, own_address, pay_request, payable  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.placing import placement_store  # noqa: PLC0415
 
     _ask_for_yes(not dry_run, yes)
     with _at_desk(account) as desk:
@@ -197,8 +197,8 @@ def cancel(order: str, reason: str | None, account: str | None, dry_run: bool, a
     \b
     dropship orders cancel ORDER-1 --reason "ordered by mistake"
     """
-    from dropship_pipeline.sync.order_cancelling import cancel as cancel_order  # noqa: PLC0415
-    from dropship_pipeline.sync.order_cancelling import cancellable  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.cancelling import cancel as cancel_order  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.cancelling import cancellable  # noqa: PLC0415
 
     with _at_desk(account) as desk:
         if dry_run:
@@ -212,7 +212,7 @@ def cancel(order: str, reason: str | None, account: str | None, dry_run: bool, a
 
 def _pay(desk: "Desk", names: Sequence[str], yes: bool, user_ip: str | None) -> list["PlaceOutcome"]:
     """Ask, where that is wanted, and pay each."""
-    from dropship_pipeline.sync.order_paying import Payer, own_address, pay, payable  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.paying import Payer, own_address, pay, payable  # noqa: PLC0415
 
     placements = [payable(desk, name) for name in names]
     if not yes:
@@ -242,7 +242,7 @@ def _ask_for_yes(pays: bool, yes: bool) -> None:
 
 
 def _payment_problem(outcome: "PlaceOutcome") -> Problem | None:
-    from dropship_pipeline.sync.order_paying import payment_problem  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.paying import payment_problem  # noqa: PLC0415
 
     return payment_problem(outcome.placement)
 

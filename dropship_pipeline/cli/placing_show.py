@@ -9,9 +9,9 @@ from dropship_pipeline.cli.show import show_facts, show_json, show_line, show_ta
 
 if TYPE_CHECKING:
     from dropship_pipeline.orders.placing import OrderAsked, Quote
-    from dropship_pipeline.storage.placements import Placement
-    from dropship_pipeline.sync.order_placing import PlaceOutcome
-    from dropship_pipeline.sync.order_quoting import Quoted
+    from dropship_pipeline.storage.orders.placements import Placement
+    from dropship_pipeline.sync.orders.placing import PlaceOutcome
+    from dropship_pipeline.sync.orders.quoting import Quoted
     from dropship_pipeline.sync.session import Desk
 
 
@@ -69,8 +69,8 @@ def show_asked(desk: "Desk", reference: str, asked: "OrderAsked | None", *, reci
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from dropship_pipeline.orders.placing import create_request, shown_request  # noqa: PLC0415
-    from dropship_pipeline.sync.order_placing import placement_store  # noqa: PLC0415
-    from dropship_pipeline.sync.order_quoting import quote_order  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.placing import placement_store  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.quoting import quote_order  # noqa: PLC0415
 
     store = placement_store(desk)
     placement = store.find(reference) if asked is not None else store.get(reference)

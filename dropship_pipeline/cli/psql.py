@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from psycopg2.extensions import parse_dsn
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 
 def run_psql(database: Database, arguments: Sequence[str]) -> int:

@@ -17,9 +17,9 @@ def publish(as_json: bool) -> None:
     """
     from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.lake import Lake  # noqa: PLC0415
-    from dropship_pipeline.storage.snapshots import publish as publish_snapshot  # noqa: PLC0415
-    from dropship_pipeline.sync.audit import require_sound  # noqa: PLC0415
+    from dropship_pipeline.storage.lake.place import Lake  # noqa: PLC0415
+    from dropship_pipeline.storage.lake.snapshots import publish as publish_snapshot  # noqa: PLC0415
+    from dropship_pipeline.sync.checks.audit import require_sound  # noqa: PLC0415
 
     settings = load_settings()
     lake = Lake(settings.lake_url)

@@ -9,7 +9,7 @@ from dropship_pipeline.cli.options import AGE, FEED
 from dropship_pipeline.cli.show import show_json, show_line, show_table
 
 if TYPE_CHECKING:
-    from dropship_pipeline.sync.replay_summary import ReplaySummary
+    from dropship_pipeline.sync.replay.summary import ReplaySummary
 
 
 class KindType(click.ParamType[str]):
@@ -19,7 +19,7 @@ class KindType(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check it."""
-        from dropship_pipeline.sync.replay import KINDS  # noqa: PLC0415  --help must not wait for it
+        from dropship_pipeline.sync.replay.run import KINDS  # noqa: PLC0415  --help must not wait for it
 
         if str(value) not in KINDS:
             self.fail(f"There is no kind of answer {str(value)!r}. Choose among {', '.join(KINDS)}.", param, ctx)
@@ -59,7 +59,7 @@ def replay(since: timedelta | None, kinds: tuple[str, ...], feeds: tuple[str, ..
 
     settings = load_settings()
     with watcher(plain=as_json) as progress:
-        from dropship_pipeline.sync.replay import replay as replay_answers  # noqa: PLC0415
+        from dropship_pipeline.sync.replay.run import replay as replay_answers  # noqa: PLC0415
         from dropship_pipeline.sync.session import open_store  # noqa: PLC0415
 
         with open_store(settings, "cli", progress) as store:

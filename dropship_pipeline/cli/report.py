@@ -34,7 +34,7 @@ def report(out: Path | None, open_it: bool) -> None:
     from dropship_pipeline.report.numbers import gather  # noqa: PLC0415
     from dropship_pipeline.report.page import render  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.lake import Lake  # noqa: PLC0415
+    from dropship_pipeline.storage.lake.place import Lake  # noqa: PLC0415
 
     settings = load_settings()
     lake = Lake(settings.lake_url)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dropship_pipeline.storage.questions import Answer
+    from dropship_pipeline.storage.reading.questions import Answer
 
 
 @click.command()
@@ -52,16 +52,16 @@ def sql(query: str, as_csv: bool, as_excel: bool, as_json: bool, lake: bool, as_
 def _asked_of_the_tables(question: str) -> AbstractContextManager["Answer"]:
     from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.questions import ask  # noqa: PLC0415
+    from dropship_pipeline.storage.reading.questions import ask  # noqa: PLC0415
 
     return ask(open_tables(load_settings()), question)
 
 
 def _asked_of_the_lake(question: str, as_of: datetime | None) -> AbstractContextManager["Answer"]:
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.lake import Lake  # noqa: PLC0415
-    from dropship_pipeline.storage.lake_questions import ask_snapshot  # noqa: PLC0415
-    from dropship_pipeline.storage.published import find  # noqa: PLC0415
+    from dropship_pipeline.storage.lake.place import Lake  # noqa: PLC0415
+    from dropship_pipeline.storage.lake.published import find  # noqa: PLC0415
+    from dropship_pipeline.storage.reading.lake_questions import ask_snapshot  # noqa: PLC0415
 
     snapshot = find(Lake(load_settings().lake_url), None if as_of is None else as_of.replace(tzinfo=UTC))
     return ask_snapshot(snapshot, question)

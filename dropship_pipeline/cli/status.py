@@ -8,7 +8,7 @@ import click
 from dropship_pipeline.cli.show import age, show_facts, show_json, show_table
 
 if TYPE_CHECKING:
-    from dropship_pipeline.sync.status import Status
+    from dropship_pipeline.sync.checks.status import Status
 
 UNLIMITED = 100_000.0  # calls a second that nobody reaches: the simulated Alibaba.com has no limit
 
@@ -30,7 +30,7 @@ def status(as_json: bool) -> None:
     from dropship_pipeline.catalog.destinations import parse_destinations  # noqa: PLC0415
     from dropship_pipeline.cli.database import NothingYet, open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.sync.status import Status, read_status  # noqa: PLC0415
+    from dropship_pipeline.sync.checks.status import Status, read_status  # noqa: PLC0415
 
     settings = load_settings()
     destinations = parse_destinations(settings.destinations)

@@ -98,11 +98,11 @@ def _run(settings: "Settings", request: "SyncRequest", as_json: bool) -> "SyncSu
     # the bars come first: a person sees that something happens while Dagster is imported
     with watcher(plain=as_json) as progress, nullcontext() if debugging() else quiet():
         if settings.database_url is None:
-            from dropship_pipeline.storage import embedded  # noqa: PLC0415
+            from dropship_pipeline.storage.server import embedded  # noqa: PLC0415
 
             embedded.start(settings.absolute_home)  # what fails here fails before the second that Dagster takes
         from dropship_pipeline.orchestration.run import run_sync  # noqa: PLC0415
-        from dropship_pipeline.storage.failures import in_our_words  # noqa: PLC0415
+        from dropship_pipeline.storage.server.failures import in_our_words  # noqa: PLC0415
 
         # Dagster keeps its own tables in the same database, and meets the same failures without our words for them
         with in_our_words("of Dagster's tables"):

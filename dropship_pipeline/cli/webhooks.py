@@ -58,7 +58,7 @@ def serve(host: str, port: int | None, certfile: Path | None, keyfile: Path | No
     from contextlib import closing  # noqa: PLC0415  --help must not wait for it
 
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.opening import open_database  # noqa: PLC0415
+    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
     from dropship_pipeline.webhooks.serve import Listening  # noqa: PLC0415
     from dropship_pipeline.webhooks.serve import serve as receive  # noqa: PLC0415
 
@@ -102,8 +102,8 @@ def status(as_json: bool) -> None:
     from contextlib import closing  # noqa: PLC0415
 
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.inbox import inbox_counts  # noqa: PLC0415
-    from dropship_pipeline.storage.opening import open_database  # noqa: PLC0415
+    from dropship_pipeline.storage.ops.inbox import inbox_counts  # noqa: PLC0415
+    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
     with closing(open_database(load_settings())) as database:
         counts = inbox_counts(database)
@@ -128,8 +128,8 @@ def dead(limit: int, as_json: bool) -> None:
     from dataclasses import asdict  # noqa: PLC0415
 
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.inbox import dead_messages  # noqa: PLC0415
-    from dropship_pipeline.storage.opening import open_database  # noqa: PLC0415
+    from dropship_pipeline.storage.ops.inbox import dead_messages  # noqa: PLC0415
+    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
     with closing(open_database(load_settings())) as database:
         found = dead_messages(database, limit)
@@ -168,7 +168,7 @@ def replay(messages: tuple[str, ...], all_dead: bool) -> None:
     from contextlib import closing  # noqa: PLC0415
 
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.opening import open_database  # noqa: PLC0415
+    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
     from dropship_pipeline.webhooks.replay import replay_messages  # noqa: PLC0415
 
     with closing(open_database(load_settings())) as database:

@@ -27,9 +27,9 @@ from dagster._serdes import ConfigurableClassData
 
 from dropship_pipeline.orchestration.tags import TRIGGER, is_of_the_terminal
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.opening import open_database
-from dropship_pipeline.storage.presence import is_present, present
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.opening import open_database
+from dropship_pipeline.storage.server.presence import is_present, present
 
 WORKER = "dropship/worker"
 """The tag that says which process runs it, as host:pid. A run that has it holds its lock until it ends."""

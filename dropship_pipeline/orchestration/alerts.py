@@ -18,12 +18,12 @@ from dropship_pipeline.orchestration.event_pages import Cursor, read_cursor, rea
 from dropship_pipeline.orchestration.noticing import notice, notice_ticks
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage.alerts import Alert, Kind, closed_accounts, held_feeds, load_alerts, save_alerts
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.locks import exclusive
-from dropship_pipeline.storage.opening import open_database
-from dropship_pipeline.sync.alert_messages import fit, post, secrets_of, text_of
-from dropship_pipeline.sync.alerts import (
+from dropship_pipeline.storage.ops.alerts import Alert, Kind, closed_accounts, held_feeds, load_alerts, save_alerts
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.locks import exclusive
+from dropship_pipeline.storage.server.opening import open_database
+from dropship_pipeline.sync.alerts.messages import fit, post, secrets_of, text_of
+from dropship_pipeline.sync.alerts.rules import (
     AGAIN_AFTER,
     Observation,
     Sighting,

@@ -24,17 +24,17 @@ from dropship_pipeline.orchestration.schema import ALIBABA, SNAPSHOT, asset_key,
 from dropship_pipeline.orchestration.stages import check_of, fail_if_undone, stage, stage_metadata
 from dropship_pipeline.orchestration.tags import is_of_the_terminal
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.snapshots import Snapshot
-from dropship_pipeline.storage.syncs import feed_counts
-from dropship_pipeline.storage.verification import Mismatch
-from dropship_pipeline.sync.audit import Stage, require_sound
-from dropship_pipeline.sync.describe import describe
-from dropship_pipeline.sync.discover import discover
-from dropship_pipeline.sync.publish import publish
-from dropship_pipeline.sync.quote import quote
+from dropship_pipeline.storage.lake.snapshots import Snapshot
+from dropship_pipeline.storage.lake.verification import Mismatch
+from dropship_pipeline.storage.ops.syncs import feed_counts
+from dropship_pipeline.sync.checks.audit import Stage, require_sound
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
-from dropship_pipeline.sync.stock import take_stock
+from dropship_pipeline.sync.stages.describe import describe
+from dropship_pipeline.sync.stages.discover import discover
+from dropship_pipeline.sync.stages.publish import publish
+from dropship_pipeline.sync.stages.quote import quote
+from dropship_pipeline.sync.stages.stock import take_stock
 from dropship_pipeline.sync.summary import FeedOutcome, StageOutcome, SyncSummary
 from dropship_pipeline.sync.unfinished import swept, unread, unswept
 from dropship_pipeline.tables import catalog as tables

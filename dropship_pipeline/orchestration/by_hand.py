@@ -15,15 +15,15 @@ from dropship_pipeline.orchestration.resources import RunSession, RunStore
 from dropship_pipeline.orchestration.schema import SNAPSHOT
 from dropship_pipeline.orchestration.stages import stage, work
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.sync.audit import require_sound
-from dropship_pipeline.sync.describe import describe
-from dropship_pipeline.sync.discover import discover
-from dropship_pipeline.sync.publish import publish
-from dropship_pipeline.sync.quote import quote
-from dropship_pipeline.sync.replay import KINDS, replay
-from dropship_pipeline.sync.replay_summary import ReplaySummary
+from dropship_pipeline.sync.checks.audit import require_sound
+from dropship_pipeline.sync.replay.run import KINDS, replay
+from dropship_pipeline.sync.replay.summary import ReplaySummary
 from dropship_pipeline.sync.request import SyncRequest
-from dropship_pipeline.sync.stock import take_stock
+from dropship_pipeline.sync.stages.describe import describe
+from dropship_pipeline.sync.stages.discover import discover
+from dropship_pipeline.sync.stages.publish import publish
+from dropship_pipeline.sync.stages.quote import quote
+from dropship_pipeline.sync.stages.stock import take_stock
 
 REFRESH, REPLAY = "manual_refresh", "replay_from_raw"
 

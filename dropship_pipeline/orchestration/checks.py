@@ -1,4 +1,4 @@
-"""Findings as asset checks: those that stop a publish, and those that warn. What is checked is in `sync/audit.py`.
+"""Findings as asset checks: those that stop a publish, and those that warn. What is checked is in `sync/checks/`.
 
 One step a stage makes all its checks, the warnings among them: a step costs a process where steps are processes. It
 goes when the stage is done, so that what is downstream, the publish at last, waits for it; a warning stops nothing.
@@ -16,10 +16,10 @@ from dropship_pipeline.orchestration.resources import RunStore
 from dropship_pipeline.orchestration.schema import SNAPSHOT, asset_key
 from dropship_pipeline.orchestration.stages import work
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.snapshots import Snapshot
-from dropship_pipeline.storage.verification import Mismatch
-from dropship_pipeline.sync.audit import Stage, audit, audit_snapshot, checks_of
-from dropship_pipeline.sync.findings import SNAPSHOT_CHECK, Check, Finding
+from dropship_pipeline.storage.lake.snapshots import Snapshot
+from dropship_pipeline.storage.lake.verification import Mismatch
+from dropship_pipeline.sync.checks.audit import Stage, audit, audit_snapshot, checks_of
+from dropship_pipeline.sync.checks.findings import SNAPSHOT_CHECK, Check, Finding
 from dropship_pipeline.sync.session import Session, Store
 from dropship_pipeline.tables.registry import TABLES
 

@@ -18,7 +18,7 @@ from dagster_postgres import DagsterPostgresStorage
 
 from dropship_pipeline.settings import Settings, find_dagster_home, load_settings, set_in_environment
 from dropship_pipeline.storage.dagster_schema import dagster_url
-from dropship_pipeline.storage.opening import open_database
+from dropship_pipeline.storage.server.opening import open_database
 
 POOL, ORDERS_POOL = "alibaba_api", "alibaba_orders"
 """The pools of the steps that call the API: of the runs that have a step of one, one goes at a time. Orders wait for

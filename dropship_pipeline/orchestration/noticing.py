@@ -1,6 +1,6 @@
 """What Dagster's memory says of problems: failed runs, failed checks, ticks that fail, and what went well again.
 
-Turns events into observations. What follows from them is decided in `sync.alerts`.
+Turns events into observations. What follows from them is decided in `sync.alerts.rules`.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from dagster._core.scheduler.instigation import (  # no public names
 from dagster_shared.error import SerializableErrorInfo
 
 from dropship_pipeline.orchestration.event_pages import Pages, Record
-from dropship_pipeline.storage.alerts import Kind
-from dropship_pipeline.sync.alerts import Observation, Sighting, Success, is_explained, partition_range
+from dropship_pipeline.storage.ops.alerts import Kind
+from dropship_pipeline.sync.alerts.rules import Observation, Sighting, Success, is_explained, partition_range
 
 _ASSET_JOB = "__ASSET_JOB"  # what Dagster calls runs of assets that no job of ours was asked for
 

@@ -22,8 +22,8 @@ from dropship_pipeline.orchestration.schema import ALIBABA, asset_key, table_spe
 from dropship_pipeline.orchestration.stages import work
 from dropship_pipeline.orchestration.tags import TRIGGER
 from dropship_pipeline.settings import Settings, load_settings
-from dropship_pipeline.sync.order_accounts import NobodyAuthorised, follow_all, reconcile_all, refresh_all
-from dropship_pipeline.sync.order_outcomes import OrdersOutcome
+from dropship_pipeline.sync.orders.accounts import NobodyAuthorised, follow_all, reconcile_all, refresh_all
+from dropship_pipeline.sync.orders.outcomes import OrdersOutcome
 from dropship_pipeline.sync.place import find_announced
 from dropship_pipeline.sync.progress import Logged
 from dropship_pipeline.sync.session import open_desk

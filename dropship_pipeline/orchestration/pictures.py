@@ -1,4 +1,4 @@
-"""Pictures for the assets' pages: the figures of `storage.figures`, drawn, as Dagster's metadata. No query, no asset.
+"""Pictures for the assets' pages: `storage.reading.figures`, drawn, as Dagster's metadata. No query, no asset.
 
 Each picture is two entries: under its own name a small one that the page shows in place, and under `<name>/in_full`,
 behind a click, the whole one with its numbers in a table. Where there is nothing to draw yet, one text says so.
@@ -18,8 +18,8 @@ from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.orchestration import thumbnails
 from dropship_pipeline.orchestration.previews import markdown_table
-from dropship_pipeline.storage import figures
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.reading import figures
+from dropship_pipeline.storage.server.database import Database
 
 Metadata = Mapping[str, dg.MetadataValue]
 

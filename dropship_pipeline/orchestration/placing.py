@@ -10,7 +10,7 @@ from pydantic import Field
 from dropship_pipeline.orchestration.instance import ORDERS_POOL
 from dropship_pipeline.orchestration.resources import RunDesk
 from dropship_pipeline.orchestration.stages import work
-from dropship_pipeline.sync.order_placing import place, placement_store
+from dropship_pipeline.sync.orders.placing import place, placement_store
 
 
 class Quoted(dg.Config):

@@ -10,8 +10,8 @@ from decimal import Decimal
 import dagster as dg
 from sqlalchemy import text
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.snapshots import Snapshot
+from dropship_pipeline.storage.lake.snapshots import Snapshot
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.model import Column, Table, Type, View
 
 _SHOWN = 40

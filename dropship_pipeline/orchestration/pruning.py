@@ -13,8 +13,8 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from sqlalchemy import text
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.upkeep import Freed, delete
+from dropship_pipeline.storage.ops.upkeep import Freed, delete
+from dropship_pipeline.storage.server.database import Database
 
 _RUNS_TOGETHER = 20
 _EVENTS_TOGETHER = 10_000

@@ -10,9 +10,9 @@ from dropship_pipeline.orchestration.pruning import drop_check_results, drop_eve
 from dropship_pipeline.orchestration.resources import RunStore
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.storage.upkeep import Freed
+from dropship_pipeline.storage.ops.upkeep import Freed
+from dropship_pipeline.sync.accounts.token_refresh import KeptAccount, Outcome, refresh_accounts
 from dropship_pipeline.sync.session import Store
-from dropship_pipeline.sync.token_refresh import KeptAccount, Outcome, refresh_accounts
 from dropship_pipeline.sync.upkeep import Part, Tidied, parts_of_the_store, space, tidy_up
 
 

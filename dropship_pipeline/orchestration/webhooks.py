@@ -16,8 +16,8 @@ from dropship_pipeline.orchestration.by_hand import manual_refresh
 from dropship_pipeline.orchestration.orders import orders_refresh
 from dropship_pipeline.orchestration.tags import TRIGGER
 from dropship_pipeline.settings import Settings, load_settings
-from dropship_pipeline.storage.inbox import Batch
-from dropship_pipeline.storage.opening import open_database
+from dropship_pipeline.storage.ops.inbox import Batch
+from dropship_pipeline.storage.server.opening import open_database
 from dropship_pipeline.sync.inbox import Drained, RunState, drain
 from dropship_pipeline.sync.place import find_announced
 

@@ -7,8 +7,8 @@ from datetime import UTC
 from dropship_pipeline.report.numbers import gather
 from dropship_pipeline.report.page import render
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.lake import Lake
+from dropship_pipeline.storage.lake.place import Lake
+from dropship_pipeline.storage.server.database import Database
 
 ROOT = "reports"
 LATEST = f"{ROOT}/latest.html"

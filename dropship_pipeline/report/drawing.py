@@ -16,7 +16,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from dropship_pipeline import charts
-from dropship_pipeline.storage.digests import STOCK_CLASSES, Holds, LandedCosts, Move, Step
+from dropship_pipeline.storage.reading.digests import STOCK_CLASSES, Holds, LandedCosts, Move, Step
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

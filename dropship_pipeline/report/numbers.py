@@ -7,10 +7,10 @@ from dropship_pipeline.catalog.destinations import parse_destinations
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage import audits, digests, figures
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.sync.audit import Stage, look
-from dropship_pipeline.sync.findings import Finding
+from dropship_pipeline.storage.reading import audits, digests, figures
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.sync.checks.audit import Stage, look
+from dropship_pipeline.sync.checks.findings import Finding
 
 DAYS = 14
 """Of how many days the changes of feeds are told."""

@@ -12,7 +12,7 @@ from dropship_pipeline import charts
 from dropship_pipeline.report import drawing
 from dropship_pipeline.report.drawing import Picture, picture, untitled
 from dropship_pipeline.report.numbers import DAYS, Numbers
-from dropship_pipeline.storage.digests import STOCK_CLASSES
+from dropship_pipeline.storage.reading.digests import STOCK_CLASSES
 
 
 @dataclass(frozen=True, slots=True)

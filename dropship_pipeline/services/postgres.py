@@ -1,6 +1,6 @@
 """A process that holds the embedded Postgres: as one of the services, and for `dropship db serve`. Lean: for days.
 
-What starts the server is `storage.embedded`; it stops with the last process that holds it.
+What starts the server is `storage.server.embedded`; it stops with the last process that holds it.
 `python -m dropship_pipeline.services.postgres` prints the address, and ends when the server is gone.
 """
 
@@ -18,7 +18,7 @@ import psycopg2
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.storage import embedded
+from dropship_pipeline.storage.server import embedded
 
 SERVED = "postgres.served"
 """In DROPSHIP_HOME: locked by the processes that hold the server; touched by whoever gave its address away."""

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 SCHEMA = "dagster"
 

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.failures import sqlstate
-from dropship_pipeline.storage.locks import Lock, take
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.failures import sqlstate
+from dropship_pipeline.storage.server.locks import Lock, take
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SERVER = 14

@@ -13,8 +13,8 @@ from enum import Enum, auto
 from uuid import uuid4
 
 from dropship_pipeline.alibaba.pushes import PushKind
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.inbox import Batch, Settled, hand_over, notice_unknown, open_batches, settle_batch
+from dropship_pipeline.storage.ops.inbox import Batch, Settled, hand_over, notice_unknown, open_batches, settle_batch
+from dropship_pipeline.storage.server.database import Database
 
 MOST_AT_ONCE: Mapping[PushKind, int] = {PushKind.PRODUCT: 500, PushKind.ORDER: 1_000}
 """Products or orders of one run: some minutes of it."""

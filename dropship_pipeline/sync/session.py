@@ -22,16 +22,16 @@ from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens, TokenGrant
 from dropship_pipeline.catalog.destinations import Destination, parse_destinations
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage.accounts import AccountRow, AccountVault
-from dropship_pipeline.storage.budget import PostgresCallBudget
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.lake import Lake
-from dropship_pipeline.storage.merge import Merger
-from dropship_pipeline.storage.opening import open_database
-from dropship_pipeline.storage.origin import claim_origin
-from dropship_pipeline.storage.raw import RawWriter
-from dropship_pipeline.storage.secrets import Cipher
-from dropship_pipeline.storage.syncs import close_sync, feed_counts, open_sync
+from dropship_pipeline.storage.catalog.merge import Merger
+from dropship_pipeline.storage.lake.place import Lake
+from dropship_pipeline.storage.lake.raw import RawWriter
+from dropship_pipeline.storage.ops.accounts import AccountRow, AccountVault
+from dropship_pipeline.storage.ops.budget import PostgresCallBudget
+from dropship_pipeline.storage.ops.origin import claim_origin
+from dropship_pipeline.storage.ops.secrets import Cipher
+from dropship_pipeline.storage.ops.syncs import close_sync, feed_counts, open_sync
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.opening import open_database
 from dropship_pipeline.sync.place import SIMULATED_ACCOUNT, Place, find_place
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, SyncSummary

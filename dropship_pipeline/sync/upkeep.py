@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage import raw, snapshots
-from dropship_pipeline.storage.inbox import drop_settled
-from dropship_pipeline.storage.lake import Lake
-from dropship_pipeline.storage.locks import exclusive
-from dropship_pipeline.storage.upkeep import HISTORY, Freed, drop_history, vacuum
+from dropship_pipeline.storage.lake import raw, snapshots
+from dropship_pipeline.storage.lake.place import Lake
+from dropship_pipeline.storage.ops.inbox import drop_settled
+from dropship_pipeline.storage.ops.upkeep import HISTORY, Freed, drop_history, vacuum
+from dropship_pipeline.storage.server.locks import exclusive
 from dropship_pipeline.sync.session import Store
 
 _WAIT = timedelta(seconds=1)

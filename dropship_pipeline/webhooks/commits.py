@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from dropship_pipeline.storage.database import Database, DatabaseProblem
-from dropship_pipeline.storage.inbox import Message, can_store, store_messages
+from dropship_pipeline.storage.ops.inbox import Message, can_store, store_messages
+from dropship_pipeline.storage.server.database import Database, DatabaseProblem
 from dropship_pipeline.webhooks.counters import Counters
 
 _log = logging.getLogger(__name__)

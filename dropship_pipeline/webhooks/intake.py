@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from dropship_pipeline.alibaba.pushes import Push, PushKind, read_push
 from dropship_pipeline.alibaba.signing import push_is_genuine
-from dropship_pipeline.storage.inbox import Message, State
+from dropship_pipeline.storage.ops.inbox import Message, State
 
 LARGEST_BODY = 64 * 1024
 """Bytes. The guide's messages have about 300."""

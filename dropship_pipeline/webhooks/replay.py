@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.inbox import put_back, replayable
+from dropship_pipeline.storage.ops.inbox import put_back, replayable
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.webhooks.intake import read_again
 
 _TOGETHER = 1_000

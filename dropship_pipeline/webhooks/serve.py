@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.webhooks.commits import GroupCommits
 from dropship_pipeline.webhooks.counters import Counters
 from dropship_pipeline.webhooks.intake import Intake

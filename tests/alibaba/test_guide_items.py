@@ -43,8 +43,8 @@ from dropship_pipeline.catalog.feeds import FEEDS, Feed
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.sync.authorise import login as log_in
-from dropship_pipeline.sync.authorise import open_authority
+from dropship_pipeline.sync.accounts.authorise import login as log_in
+from dropship_pipeline.sync.accounts.authorise import open_authority
 
 MUG, STOCKED, ORDERED = "1601206892606", "1600927952535", "234193410001028893"
 CODE = "3_500102_JxZ05Ux3cnnSSUm6dCxYg6Q26"

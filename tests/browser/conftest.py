@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from dropship_pipeline.orchestration.orders import RECONCILIATION, lately
 from dropship_pipeline.orchestration.partitions import ALL_FEEDS
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 collect_ignore_glob = [] if chromium.is_installed() else ["test_*.py"]
 

@@ -15,7 +15,7 @@ from dropship_pipeline.cli.commands import run
 from dropship_pipeline.orchestration.instance import open_instance
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from typed import Type, Typed
 from dropship_pipeline.alibaba.tokens import TokenPair
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sandbox.launch import Running
-from dropship_pipeline.storage.accounts import AccountVault
-from dropship_pipeline.storage.secrets import Cipher
-from dropship_pipeline.sync.authorise import login, open_authority
+from dropship_pipeline.storage.ops.accounts import AccountVault
+from dropship_pipeline.storage.ops.secrets import Cipher
+from dropship_pipeline.sync.accounts.authorise import login, open_authority
 
 pytestmark = pytest.mark.xdist_group("auth-command")  # what is set up once is set up once
 

@@ -13,9 +13,9 @@ from deployment import Deployment, clean_environment
 from typed import Type
 
 from dropship_pipeline.sandbox.launch import Running
-from dropship_pipeline.storage.accounts import AccountVault
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.secrets import Cipher
+from dropship_pipeline.storage.ops.accounts import AccountVault
+from dropship_pipeline.storage.ops.secrets import Cipher
+from dropship_pipeline.storage.server.database import Database
 
 pytestmark = pytest.mark.xdist_group("bad-input")  # what is set up once is set up once
 

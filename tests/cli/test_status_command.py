@@ -15,7 +15,7 @@ from typed import Type
 from dropship_pipeline.alibaba.tokens import LOGIN
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.sandbox.launch import Running
-from dropship_pipeline.storage.fetches import due, due_quotes
+from dropship_pipeline.storage.catalog.fetches import due, due_quotes
 from dropship_pipeline.sync.request import SyncRequest
 
 pytestmark = pytest.mark.xdist_group("status-command")  # what is set up once is set up once

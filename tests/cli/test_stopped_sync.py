@@ -15,7 +15,7 @@ import pytest
 from deployment import Deployment, clean_environment
 from oracle import expected_feeds, expected_tables, stored_feeds, stored_tables, truth
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 # whoever runs the tests in the background ignores Ctrl-C, and so would the sync
 AT_A_TERMINAL = """

@@ -10,7 +10,7 @@ from oracle import expected_feeds
 from typed import Type, Typed, assert_the_tables_are_true
 
 from dropship_pipeline.cli.closing import show_summary
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, StageOutcome, SyncSummary
 
 pytestmark = pytest.mark.xdist_group("sync-command")  # what is set up once is set up once

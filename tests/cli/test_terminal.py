@@ -17,7 +17,7 @@ from deployment import Deployment, clean_environment
 
 from dropship_pipeline.cli.bars import NARROWEST, Bars, Lines, stage_name
 from dropship_pipeline.cli.show import cell_width
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.progress import Progress
 
 pytestmark = pytest.mark.xdist_group("terminal")  # what is set up once is set up once

@@ -19,8 +19,8 @@ import pytest
 from deployment import clean_environment
 from typed import Type
 
-from dropship_pipeline.storage import embedded
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.place import find_announced
 
 pytestmark = pytest.mark.xdist_group("up")

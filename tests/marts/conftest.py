@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from dozen import Books, open_books, write_the_dozen
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 
 @pytest.fixture

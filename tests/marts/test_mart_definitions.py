@@ -7,7 +7,7 @@ import pytest
 from dozen import Books
 from sqlalchemy import Connection
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.model import View
 from dropship_pipeline.tables.postgres import create_view

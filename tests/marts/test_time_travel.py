@@ -7,11 +7,11 @@ import pytest
 from deployment import Deployment
 from dozen import Books
 
-from dropship_pipeline.sync.describe import describe
-from dropship_pipeline.sync.discover import discover
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
-from dropship_pipeline.sync.stock import take_stock
+from dropship_pipeline.sync.stages.describe import describe
+from dropship_pipeline.sync.stages.discover import discover
+from dropship_pipeline.sync.stages.stock import take_stock
 
 PRICES_NOW = "SELECT sku_id, min_quantity, product_id, price, currency FROM catalog.price_tiers WHERE price IS NOT NULL"
 STOCK_NOW = (

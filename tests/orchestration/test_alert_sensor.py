@@ -313,7 +313,7 @@ def test_a_webhook_that_is_down_or_slow_loses_nothing(deploy: Deploy, monkeypatc
         bell = Bell(merchant, instance)
         bell.fail()
         assert "it cannot be reached: Connection refused" in bell.tick()
-        monkeypatch.setattr("dropship_pipeline.sync.alert_messages._ANSWER", 0.2)
+        monkeypatch.setattr("dropship_pipeline.sync.alerts.messages._ANSWER", 0.2)
         with slack(port) as server:
             server.pause = 0.6
             bell.fail(two_steps)
@@ -493,7 +493,7 @@ def test_a_sensor_that_keeps_failing_is_told_until_it_works_or_is_stopped(deploy
 
 def test_only_one_process_at_a_time_looks_for_alerts(deploy: Deploy) -> None:
     from dropship_pipeline.problem import Problem
-    from dropship_pipeline.storage.locks import exclusive
+    from dropship_pipeline.storage.server.locks import exclusive
 
     with ringing(deploy) as (bell, server):
         bell.fail()

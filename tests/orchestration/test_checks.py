@@ -21,10 +21,10 @@ from dropship_pipeline.orchestration.checks import (
 )
 from dropship_pipeline.orchestration.schema import SNAPSHOT, asset_key
 from dropship_pipeline.orchestration.wiring import build_defs
-from dropship_pipeline.storage.snapshots import Snapshot
-from dropship_pipeline.storage.verification import Mismatch, Verified
-from dropship_pipeline.sync.audit import Stage, checks_of
-from dropship_pipeline.sync.findings import Finding, check
+from dropship_pipeline.storage.lake.snapshots import Snapshot
+from dropship_pipeline.storage.lake.verification import Mismatch, Verified
+from dropship_pipeline.sync.checks.audit import Stage, checks_of
+from dropship_pipeline.sync.checks.findings import Finding, check
 from dropship_pipeline.tables.catalog import CATALOG_TABLES, PRICE_TIERS
 from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS
 

@@ -15,7 +15,7 @@ from deployment import Deployment
 from dropship_pipeline.orchestration.pruning import drop_check_results, drop_events, drop_runs, drop_step_logs
 from dropship_pipeline.orchestration.resources import store_resource
 from dropship_pipeline.orchestration.upkeep import MAINTENANCE_JOB
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 Deploy = Callable[..., Deployment]
 

@@ -14,8 +14,8 @@ from two_buyers import OTHER, let_in, state_of, stored_statuses, throw_out, true
 
 from dropship_pipeline.orchestration.orders import DAYS, lately
 from dropship_pipeline.orchestration.wiring import build_defs
-from dropship_pipeline.sync.order_accounts import sync_all
-from dropship_pipeline.sync.orders import OrdersRequest
+from dropship_pipeline.sync.orders.accounts import sync_all
+from dropship_pipeline.sync.orders.following import OrdersRequest
 
 Deploy = Callable[..., Deployment]
 
@@ -53,7 +53,7 @@ def truth(merchant: Deployment) -> dict[str, str]:
 
 
 def test_the_sensor_has_what_changed_read_in_one_run_and_goes_on_from_its_cursor(deploy: Deploy) -> None:
-    merchant = deploy(products=30, orders=40)
+    merchant = deploy(products=30, orders=400)  # about twenty change in a day, whichever it is
     with installed(merchant) as instance:
         asked, cursor, _ = look(instance, None)
         assert asked is not None

@@ -24,8 +24,8 @@ from sqlalchemy import text
 from dropship_pipeline import charts
 from dropship_pipeline.orchestration import pictures, thumbnails
 from dropship_pipeline.orchestration.previews import docs, markdown_table, preview, snapshot_links
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.figures import (
+from dropship_pipeline.storage.lake.snapshots import Snapshot
+from dropship_pipeline.storage.reading.figures import (
     AgeBucket,
     DayOfChanges,
     FeedSize,
@@ -35,7 +35,7 @@ from dropship_pipeline.storage.figures import (
     PriceDistribution,
     StockOrigin,
 )
-from dropship_pipeline.storage.snapshots import Snapshot
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.catalog import FEED_PRODUCTS, LISTING_CHANGES, PRODUCT_DESCRIPTIONS, PRODUCTS
 from dropship_pipeline.tables.dictionary import dictionary
 from dropship_pipeline.tables.ops import ACCOUNTS

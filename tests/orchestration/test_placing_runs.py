@@ -9,7 +9,7 @@ from deployment import Deployment
 from order_steps import at_desk
 from placing_steps import CREATE, asked, created, fault, person, sent
 
-from dropship_pipeline.sync.order_placing import plan
+from dropship_pipeline.sync.orders.placing import plan
 
 
 def place(instance: dg.DagsterInstance, reference: str) -> dg.DagsterRun:

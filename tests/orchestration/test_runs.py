@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 
 from dropship_pipeline.orchestration.assets import FAN_OUT
 from dropship_pipeline.orchestration.stages import check_of, stage_metadata
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
 from dropship_pipeline.tables.marts import MARTS

@@ -16,7 +16,7 @@ from dagster._core.launcher import WorkerStatus
 from dagster_runs import installed
 from deployment import Deployment, clean_environment
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 Deploy = Callable[..., Deployment]
 

@@ -10,8 +10,8 @@ from deployment import SECRET_KEY, Deployment
 
 from dropship_pipeline.alibaba.tokens import TokenPair
 from dropship_pipeline.orchestration.upkeep import TOKEN_REFRESH_JOB
-from dropship_pipeline.storage.accounts import AccountVault
-from dropship_pipeline.storage.secrets import Cipher
+from dropship_pipeline.storage.ops.accounts import AccountVault
+from dropship_pipeline.storage.ops.secrets import Cipher
 
 Deploy = Callable[..., Deployment]
 

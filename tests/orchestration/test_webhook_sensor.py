@@ -15,7 +15,7 @@ from posting import body_of, price_change, receiving
 from sqlalchemy import text
 
 from dropship_pipeline.orchestration.wiring import build_defs
-from dropship_pipeline.sync.orders import OrdersRequest, sync_orders
+from dropship_pipeline.sync.orders.following import OrdersRequest, sync_orders
 from dropship_pipeline.sync.progress import Silent
 from dropship_pipeline.sync.session import open_desk
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from dropship_pipeline.report.numbers import gather
 from dropship_pipeline.report.page import render
 from dropship_pipeline.settings import Settings, load_settings
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from dropship_pipeline.report.numbers import Numbers, gather
 from dropship_pipeline.report.page import render
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 Make = Callable[[Database], str]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dropship_pipeline.storage.batches import FETCHES_SCHEMA, REJECTS_SCHEMA
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.catalog.batches import FETCHES_SCHEMA, REJECTS_SCHEMA
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.registry import TABLES
 

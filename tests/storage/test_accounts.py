@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from dropship_pipeline.alibaba.tokens import AccountTokens, TokenGrant, TokenPair
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.accounts import AccountVault
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.secrets import Cipher, WrongKey
+from dropship_pipeline.storage.ops.accounts import AccountVault
+from dropship_pipeline.storage.ops.secrets import Cipher, WrongKey
+from dropship_pipeline.storage.server.database import Database
 
 SOON = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAIR = TokenPair("access-1", "refresh-1", SOON, SOON + timedelta(days=30))
@@ -175,8 +175,9 @@ def test_an_error_inside_gives_the_lock_back(vault: AccountVault) -> None:
 
 def test_a_killed_process_does_not_keep_the_lock(database: Database, vault: AccountVault) -> None:
     code = (
-        "import sys, time; from dropship_pipeline.storage.accounts import AccountVault;"
-        "from dropship_pipeline.storage.database import Database; from dropship_pipeline.storage.secrets import Cipher;"
+        "import sys, time; from dropship_pipeline.storage.ops.accounts import AccountVault;"
+        "from dropship_pipeline.storage.server.database import Database;"
+        "from dropship_pipeline.storage.ops.secrets import Cipher;"
         "lock = AccountVault(Database(sys.argv[1]), Cipher(['x' * 20])).lock('default'); lock.__enter__();"
         "print('held', flush=True); time.sleep(60)"
     )

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from dropship_pipeline.catalog.feeds import FEEDS
-from dropship_pipeline.storage.alerts import (
+from dropship_pipeline.storage.ops.alerts import (
     _HELD,
     Alert,
     ClosedAccount,
@@ -18,7 +18,7 @@ from dropship_pipeline.storage.alerts import (
     load_alerts,
     save_alerts,
 )
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.ops import ALERTS
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

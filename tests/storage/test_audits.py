@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from merge_rows import tell
 
-from dropship_pipeline.storage import audits
-from dropship_pipeline.storage.audits import CURRENCIES, KEYS, MONEY, REFERENCES, Answer, ask, asked
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.reading import audits
+from dropship_pipeline.storage.reading.audits import CURRENCIES, KEYS, MONEY, REFERENCES, Answer, ask, asked
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
 from dropship_pipeline.tables.model import Column, Reference, Table, Type
 from dropship_pipeline.tables.registry import TABLES

@@ -9,8 +9,8 @@ import pytest
 
 from dropship_pipeline.alibaba.pacing import Pacer
 from dropship_pipeline.alibaba.rate import LEASE_SECONDS, START_RATE, UNLIMITED, Grant
-from dropship_pipeline.storage.budget import PostgresCallBudget
-from dropship_pipeline.storage.database import Database, DatabaseDown
+from dropship_pipeline.storage.ops.budget import PostgresCallBudget
+from dropship_pipeline.storage.server.database import Database, DatabaseDown
 
 APP = "0123456789abcdef"
 

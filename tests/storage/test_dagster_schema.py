@@ -7,7 +7,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.storage.dagster_schema import dagster_url
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 
 def test_dagster_makes_its_tables_in_its_own_schema(database: Database) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database, DatabaseDown, DatabaseProblem
+from dropship_pipeline.storage.server.database import Database, DatabaseDown, DatabaseProblem
 
 SECRET = "k33p-th1s"
 

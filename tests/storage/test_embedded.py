@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dropship_pipeline.storage import embedded
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 
 USER = """
 import sys, time
 from pathlib import Path
-from dropship_pipeline.storage import embedded
+from dropship_pipeline.storage.server import embedded
 print(embedded.start(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from merge_rows import ask, tell
 
-from dropship_pipeline.storage.database import Database, DatabaseDown
-from dropship_pipeline.storage.fetches import Due, QuoteDue, due, due_quotes
+from dropship_pipeline.storage.catalog.fetches import Due, QuoteDue, due, due_quotes
+from dropship_pipeline.storage.server.database import Database, DatabaseDown
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dropship_pipeline.catalog.freshness import MAX_AGES
-from dropship_pipeline.storage import figures
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.figures import DayOfChanges, FreightLane, PriceBin, StockOrigin
+from dropship_pipeline.storage.reading import figures
+from dropship_pipeline.storage.reading.figures import DayOfChanges, FreightLane, PriceBin, StockOrigin
+from dropship_pipeline.storage.server.database import Database
 
 NOW = datetime.now(UTC)
 GONE = NOW - timedelta(days=2)

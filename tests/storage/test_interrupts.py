@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.locks import Lock, hold, take
-from dropship_pipeline.storage.staging import Stage
-from dropship_pipeline.storage.transactions import Transactions
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.locks import Lock, hold, take
+from dropship_pipeline.storage.server.staging import Stage
+from dropship_pipeline.storage.server.transactions import Transactions
 
 pytestmark = pytest.mark.usefixtures("_heeds_ctrl_c")
 

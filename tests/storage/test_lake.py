@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.lake import Lake, LakeProblem
+from dropship_pipeline.storage.lake.place import Lake, LakeProblem
 
 MEGABYTE = 1_000_000
 
@@ -146,7 +146,7 @@ def test_a_folder_that_does_not_fit_leaves_nothing_behind(little_room: Path) -> 
 
 def test_a_process_with_a_limit_on_files_is_told_of_it(tmp_path: Path) -> None:
     code = (
-        "import resource, sys; from dropship_pipeline.storage.lake import Lake;"
+        "import resource, sys; from dropship_pipeline.storage.lake.place import Lake;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
         "Lake(sys.argv[1]).write('big', bytes(5000))"
     )
@@ -179,7 +179,7 @@ def test_a_folder_that_is_there_already_is_not_replaced(lake: Lake) -> None:
 
 def test_what_a_killed_process_left_is_not_listed_and_can_be_removed(lake: Lake) -> None:
     code = (
-        "import sys, time; from dropship_pipeline.storage.lake import Lake; lake = Lake(sys.argv[1])\n"
+        "import sys, time; from dropship_pipeline.storage.lake.place import Lake; lake = Lake(sys.argv[1])\n"
         "with lake.new_folder('snapshots/one') as draft, draft.open_output('a') as sink:\n"
         "    sink.write(b'1'); print('writing', flush=True); time.sleep(60)"
     )
@@ -206,7 +206,7 @@ def test_a_pointer_always_points_while_it_is_moved(lake: Lake) -> None:
     lake.write("two/x", b"1")
     lake.point("latest", "one")
     code = (
-        "import sys; from dropship_pipeline.storage.lake import Lake\n"
+        "import sys; from dropship_pipeline.storage.lake.place import Lake\n"
         "lake = Lake(sys.argv[1]); print('go', flush=True)\n"
         "for turn in range(2000): lake.point('latest', ('one', 'two')[turn % 2])"
     )

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dropship_pipeline.lake import read, snapshots
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.lake import Lake, LakeProblem
-from dropship_pipeline.storage.lake_questions import ask_snapshot
-from dropship_pipeline.storage.published import find
-from dropship_pipeline.storage.raw import RawAnswer, RawWriter, TornRawFile, drop_expired, read_raw, unmerged
-from dropship_pipeline.storage.snapshots import latest_snapshot, publish
+from dropship_pipeline.storage.lake.place import Lake, LakeProblem
+from dropship_pipeline.storage.lake.published import find
+from dropship_pipeline.storage.lake.raw import RawAnswer, RawWriter, TornRawFile, drop_expired, read_raw, unmerged
+from dropship_pipeline.storage.lake.snapshots import latest_snapshot, publish
+from dropship_pipeline.storage.reading.lake_questions import ask_snapshot
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.registry import PUBLISHED
 
 BUCKET = "lake"

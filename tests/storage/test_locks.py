@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database, DatabaseDown
-from dropship_pipeline.storage.lake import Draft, Lake
-from dropship_pipeline.storage.locks import Held, hold
-from dropship_pipeline.storage.snapshots import latest_snapshot, publish
+from dropship_pipeline.storage.lake.place import Draft, Lake
+from dropship_pipeline.storage.lake.snapshots import latest_snapshot, publish
+from dropship_pipeline.storage.server.database import Database, DatabaseDown
+from dropship_pipeline.storage.server.locks import Held, hold
 
 BUSY = Problem("It is held", "Wait")
 LOST = """

@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 from merge_rows import Goods, ask, at, descriptions, ledger, tell
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.locks import Lock, take
-from dropship_pipeline.storage.memberships import (
+from dropship_pipeline.storage.catalog.memberships import (
     SweepResult,
     finished_sweep,
     merge_sweep,
     open_sweep,
     resumable_sweep,
 )
-from dropship_pipeline.storage.merge import Merger
+from dropship_pipeline.storage.catalog.merge import Merger
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.locks import Lock, take
 
 FEED, OTHER = "us_standard", "local_us"
 HOUR = timedelta(hours=1)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from merge_rows import Goods, Landed, ask, at, descriptions, ledger, rejects, tell
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.merge import MergeCounts, Merger
+from dropship_pipeline.storage.catalog.merge import MergeCounts, Merger
+from dropship_pipeline.storage.server.database import Database
 
 FLASK = Goods("P1", skus={"S1": {1: "3.69", 100: "3.10"}, "S2": {1: "4.00"}})
 MUG = Goods("P2", skus={"S3": {1: "2.00"}}, title="Mug")

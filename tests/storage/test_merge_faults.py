@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from merge_rows import Goods, Landed, ask, at, descriptions, inventory, ledger, tell
 
-from dropship_pipeline.storage import merge
-from dropship_pipeline.storage.database import CommitUnknown, Database, DatabaseDown, DatabaseProblem
-from dropship_pipeline.storage.locks import Lock, take
-from dropship_pipeline.storage.merge import MergeCounts, Merger
+from dropship_pipeline.storage.catalog import merge
+from dropship_pipeline.storage.catalog.merge import MergeCounts, Merger
+from dropship_pipeline.storage.server.database import CommitUnknown, Database, DatabaseDown, DatabaseProblem
+from dropship_pipeline.storage.server.locks import Lock, take
 
 FLASK = Goods("P1", skus={"S1": {1: "3.69"}})
 

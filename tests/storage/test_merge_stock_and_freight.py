@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from merge_rows import Goods, ask, at, descriptions, freight, inventory, ledger, tell
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.merge import MergeCounts, Merger
-from dropship_pipeline.storage.syncs import feed_counts
+from dropship_pipeline.storage.catalog.merge import MergeCounts, Merger
+from dropship_pipeline.storage.ops.syncs import feed_counts
+from dropship_pipeline.storage.server.database import Database
 
 Stock = Mapping[tuple[str, str], int | None]
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage import migrate
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.model import Table
 from dropship_pipeline.tables.postgres import create_table
 from dropship_pipeline.tables.registry import ALL_TABLES, SCHEMAS

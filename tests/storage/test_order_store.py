@@ -11,8 +11,8 @@ import pytest
 from dropship_pipeline.alibaba.fulfilment import Fund, Logistics, Parcel, Tracking, TrackingEvent
 from dropship_pipeline.alibaba.orders import OrderSummary, read_order
 from dropship_pipeline.orders.rows import OrderBatch, OrderReading, sighting_rows
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.orders import OrderCounts, OrderStore
+from dropship_pipeline.storage.orders.store import OrderCounts, OrderStore
+from dropship_pipeline.storage.server.database import Database
 
 NOON = datetime(2026, 1, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

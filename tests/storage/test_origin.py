@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.origin import MixedOrigins, claim_origin
+from dropship_pipeline.storage.ops.origin import MixedOrigins, claim_origin
+from dropship_pipeline.storage.server.database import Database
 
 
 def test_a_database_keeps_the_origin_that_claimed_it_first(database: Database) -> None:

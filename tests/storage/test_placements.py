@@ -11,9 +11,9 @@ import pytest
 from dropship_pipeline.alibaba.order_requests import Address, OrderItem, Phone
 from dropship_pipeline.orders.placing import OrderAsked, PayState, Quote, State
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.placements import Placement, PlacementStore, find_placement
-from dropship_pipeline.storage.secrets import Cipher, WrongKey
+from dropship_pipeline.storage.ops.secrets import Cipher, WrongKey
+from dropship_pipeline.storage.orders.placements import Placement, PlacementStore, find_placement
+from dropship_pipeline.storage.server.database import Database
 
 NOON = datetime(2026, 1, 21, 12, tzinfo=UTC)
 ASKED = OrderAsked(

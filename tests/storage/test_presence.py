@@ -5,13 +5,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.presence import is_present, present
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.presence import is_present, present
 
 HOLD = """
 import sys, time
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.presence import present
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.presence import present
 with present(Database(sys.argv[1]), "a run"):
     print("here", flush=True)
     time.sleep(600)

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.lake import Lake, LakeProblem
-from dropship_pipeline.storage.raw import (
+from dropship_pipeline.storage.lake.place import Lake, LakeProblem
+from dropship_pipeline.storage.lake.raw import (
     RawAnswer,
     RawFile,
     RawWriter,
@@ -25,6 +24,7 @@ from dropship_pipeline.storage.raw import (
     sweep_files,
     unmerged,
 )
+from dropship_pipeline.storage.server.database import Database
 
 DAY = timedelta(days=1)
 
@@ -115,8 +115,8 @@ def test_what_was_landed_too_long_ago_is_not_taken_up(lake: Lake, database: Data
 
 def test_a_run_that_was_killed_leaves_what_it_landed_and_nothing_half_written(lake: Lake, database: Database) -> None:
     code = (
-        "import sys; from datetime import datetime, UTC; from dropship_pipeline.storage.lake import Lake\n"
-        "from dropship_pipeline.storage.raw import RawAnswer, RawWriter\n"
+        "import sys; from datetime import datetime, UTC; from dropship_pipeline.storage.lake.place import Lake\n"
+        "from dropship_pipeline.storage.lake.raw import RawAnswer, RawWriter\n"
         "writer = RawWriter(Lake(sys.argv[1])); body = bytes(range(256)) * 2000\n"
         "while True:\n"
         "    file = writer.land('description', 'killed', [RawAnswer('1', '{}', datetime.now(UTC), 200, body)] * 20)\n"

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.secrets import KEY_FILE, Cipher, KeyProblem, WrongKey
+from dropship_pipeline.storage.ops.secrets import KEY_FILE, Cipher, KeyProblem, WrongKey
 
 TOKEN = "50000601c30atpedfgu3LVvik87Ixlsvle3mSoB7701ceb156fPunYZ43GBg"
 

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dropship_pipeline.storage import snapshots
-from dropship_pipeline.storage.database import Database, DatabaseDown, DatabaseProblem
-from dropship_pipeline.storage.lake import Draft, Lake, LakeProblem
-from dropship_pipeline.storage.snapshots import latest_snapshot, publish
-from dropship_pipeline.storage.verification import Mismatch
+from dropship_pipeline.storage.lake import snapshots
+from dropship_pipeline.storage.lake.place import Draft, Lake, LakeProblem
+from dropship_pipeline.storage.lake.snapshots import latest_snapshot, publish
+from dropship_pipeline.storage.lake.verification import Mismatch
+from dropship_pipeline.storage.server.database import Database, DatabaseDown, DatabaseProblem
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.catalog import PRICE_TIERS, PRODUCTS
 from dropship_pipeline.tables.model import Table
@@ -300,8 +300,9 @@ def test_something_else_among_the_snapshots_is_left_alone(database: Database, la
 
 def _killed_publish(database: Database, lake: Lake, seconds: float) -> None:
     code = (
-        "import sys; from dropship_pipeline.storage.database import Database\n"
-        "from dropship_pipeline.storage.lake import Lake; from dropship_pipeline.storage.snapshots import publish\n"
+        "import sys; from dropship_pipeline.storage.server.database import Database\n"
+        "from dropship_pipeline.storage.lake.place import Lake\n"
+        "from dropship_pipeline.storage.lake.snapshots import publish\n"
         "print('go', flush=True); publish(Database(sys.argv[1]), Lake(sys.argv[2]), 'killed', keep=2)"
     )
     arguments = [sys.executable, "-c", code, database.libpq_url, lake.location]
@@ -362,8 +363,9 @@ def test_a_disk_that_is_full_leaves_the_newest_snapshot_and_no_rest(database: Da
     before = latest_snapshot(lake)
     fill(database, PRICE_TIERS, MANY)
     code = (
-        "import resource, sys; from dropship_pipeline.storage.database import Database\n"
-        "from dropship_pipeline.storage.lake import Lake; from dropship_pipeline.storage.snapshots import publish\n"
+        "import resource, sys; from dropship_pipeline.storage.server.database import Database\n"
+        "from dropship_pipeline.storage.lake.place import Lake\n"
+        "from dropship_pipeline.storage.lake.snapshots import publish\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
         "publish(Database(sys.argv[1]), Lake(sys.argv[2]), 'full', keep=7)"
     )
@@ -419,8 +421,9 @@ def test_a_folder_in_the_place_of_the_pointer_is_named(database: Database, lake:
 def test_memory_does_not_grow_with_the_tables(database: Database, tmp_path: Path) -> None:
     """Peak memory of a publish of 40 MB of descriptions, and of 240 MB: a batch is the same in both."""
     code = (
-        "import resource, sys; from dropship_pipeline.storage.database import Database\n"
-        "from dropship_pipeline.storage.lake import Lake; from dropship_pipeline.storage.snapshots import publish\n"
+        "import resource, sys; from dropship_pipeline.storage.server.database import Database\n"
+        "from dropship_pipeline.storage.lake.place import Lake\n"
+        "from dropship_pipeline.storage.lake.snapshots import publish\n"
         "publish(Database(sys.argv[1]), Lake(sys.argv[2]), 'run', keep=1)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.rejects import last_rejects, reject_counts, rejected_payload
-from dropship_pipeline.storage.syncs import FeedCounts, close_sync, feed_counts, last_syncs, open_sync, table_counts
+from dropship_pipeline.storage.catalog.rejects import last_rejects, reject_counts, rejected_payload
+from dropship_pipeline.storage.ops.syncs import FeedCounts, close_sync, feed_counts, last_syncs, open_sync, table_counts
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.registry import PUBLISHED
 
 SINCE = datetime(2026, 1, 31, 12, tzinfo=UTC)

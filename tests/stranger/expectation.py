@@ -10,7 +10,7 @@ from server import FreightAnswer, freight_refusal
 from sqlalchemy import text
 from telling import fee
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 Rows = Counter[tuple[Any, ...]]
 

@@ -21,8 +21,8 @@ from next_day import next_day
 from server import APP_SECRET, LISTINGS, REFRESH_TOKEN_BEGINS, SCENES, TOKEN_BEGINS, Stranger
 from telling import ABSENT, Manner
 
-from dropship_pipeline.storage import embedded
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.summary import FeedState
 

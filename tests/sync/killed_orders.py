@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.sync.orders import OrdersRequest, sync_orders
+from dropship_pipeline.sync.orders.following import OrdersRequest, sync_orders
 from dropship_pipeline.sync.progress import Silent
 from dropship_pipeline.sync.session import open_desk
 

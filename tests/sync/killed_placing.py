@@ -16,7 +16,7 @@ from placing_steps import HASTY
 
 from dropship_pipeline.orders.placing_input import read_order_asked
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.sync.order_placing import place
+from dropship_pipeline.sync.orders.placing import place
 from dropship_pipeline.sync.progress import Silent
 from dropship_pipeline.sync.session import open_desk
 

@@ -4,7 +4,7 @@ import sys
 
 from dropship_pipeline.settings import load_settings
 from dropship_pipeline.sync.progress import Silent
-from dropship_pipeline.sync.replay import replay
+from dropship_pipeline.sync.replay.run import replay
 from dropship_pipeline.sync.session import open_store
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from deployment import Deployment
 
-from dropship_pipeline.sync.order_outcomes import FollowOutcome, OrdersOutcome
-from dropship_pipeline.sync.orders import follow, refresh_orders
+from dropship_pipeline.sync.orders.following import follow, refresh_orders
+from dropship_pipeline.sync.orders.outcomes import FollowOutcome, OrdersOutcome
 from dropship_pipeline.sync.progress import Progress, Silent
 from dropship_pipeline.sync.session import Desk, open_desk
 

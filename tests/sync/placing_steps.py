@@ -8,8 +8,8 @@ from deployment import Deployment
 from dropship_pipeline.orders.placing import OrderAsked
 from dropship_pipeline.orders.placing_input import read_order_asked
 from dropship_pipeline.sandbox.launch import Running
-from dropship_pipeline.sync.order_paying import Payer
-from dropship_pipeline.sync.order_reconciling import Patience
+from dropship_pipeline.sync.orders.paying import Payer
+from dropship_pipeline.sync.orders.reconciling import Patience
 
 CREATE, PAY, CANCEL = "/buynow/order/create", "/alibaba/dropshipping/order/pay", "/alibaba/order/cancel"
 LIST, FREIGHT = "/alibaba/order/list", "/order/freight/calculate"

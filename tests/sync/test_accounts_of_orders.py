@@ -12,8 +12,8 @@ from two_buyers import OTHER, buyers, let_in, ordered, state_of, stored_statuses
 from dropship_pipeline.alibaba.errors import Permanent
 from dropship_pipeline.orders.cursor import Cursor, Followed, read_cursors, write_cursor, write_cursors
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.sync.order_accounts import NobodyAuthorised, follow_all, reconcile_all, refresh_all, sync_all
-from dropship_pipeline.sync.orders import OrdersRequest
+from dropship_pipeline.sync.orders.accounts import NobodyAuthorised, follow_all, reconcile_all, refresh_all, sync_all
+from dropship_pipeline.sync.orders.following import OrdersRequest
 
 Deploy = Callable[..., Deployment]
 

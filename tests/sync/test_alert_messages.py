@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from slack_webhook import SECRET_PATH, free_port, slack
 
 from dropship_pipeline.settings import load_settings
-from dropship_pipeline.storage.alerts import Alert, Kind
-from dropship_pipeline.sync import alert_messages
-from dropship_pipeline.sync.alert_messages import LONGEST, fit, post, secrets_of, text_of
+from dropship_pipeline.storage.ops.alerts import Alert, Kind
+from dropship_pipeline.sync.alerts import messages as alert_messages
+from dropship_pipeline.sync.alerts.messages import LONGEST, fit, post, secrets_of, text_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

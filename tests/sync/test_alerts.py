@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from dropship_pipeline.storage.alerts import Alert, ClosedAccount, HeldFeed, Kind
-from dropship_pipeline.sync.alerts import (
+from dropship_pipeline.storage.ops.alerts import Alert, ClosedAccount, HeldFeed, Kind
+from dropship_pipeline.sync.alerts.rules import (
     FORGOTTEN_AFTER,
     Observation,
     Sighting,

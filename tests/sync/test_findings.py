@@ -5,9 +5,9 @@ from deployment import SECRET_KEY
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings, load_settings
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.sync.audit import Stage, audit, audit_snapshot, checks_of, require_sound, tables_of
-from dropship_pipeline.sync.findings import SNAPSHOT_CHECK, Finding
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.sync.checks.audit import Stage, audit, audit_snapshot, checks_of, require_sound, tables_of
+from dropship_pipeline.sync.checks.findings import SNAPSHOT_CHECK, Finding
 from dropship_pipeline.tables.registry import ALL_TABLES
 
 KINDS = {Stage.PRODUCTS: "description", Stage.STOCK: "inventory", Stage.FREIGHT: "freight"}

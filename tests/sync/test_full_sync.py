@@ -10,11 +10,11 @@ import pytest
 from deployment import Deployment
 from oracle import expected_feeds, expected_tables, stored_feeds, stored_tables, truth
 
-from dropship_pipeline.sync.describe import describe
-from dropship_pipeline.sync.discover import discover
-from dropship_pipeline.sync.quote import quote
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
+from dropship_pipeline.sync.stages.describe import describe
+from dropship_pipeline.sync.stages.discover import discover
+from dropship_pipeline.sync.stages.quote import quote
 
 Deploy = Callable[..., Deployment]
 

@@ -11,7 +11,7 @@ import pytest
 from deployment import Deployment, clean_environment
 from oracle import expected_feeds, expected_tables, stored_feeds, stored_tables, truth
 
-from dropship_pipeline.sync.pipeline import HAND_OVER
+from dropship_pipeline.sync.stages.pipeline import HAND_OVER
 
 BATCH = 2 * HAND_OVER
 PRODUCTS = 700

@@ -11,10 +11,10 @@ from placing_steps import CANCEL, CREATE, HASTY, LIST, PAY, PAYER, asked, create
 from dropship_pipeline.orders.placing import PayState, State
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
-from dropship_pipeline.storage.placements import Placement
-from dropship_pipeline.sync.order_cancelling import cancel
-from dropship_pipeline.sync.order_paying import pay, payment_problem
-from dropship_pipeline.sync.order_placing import place, plan
+from dropship_pipeline.storage.orders.placements import Placement
+from dropship_pipeline.sync.orders.cancelling import cancel
+from dropship_pipeline.sync.orders.paying import pay, payment_problem
+from dropship_pipeline.sync.orders.placing import place, plan
 
 Deploy = Callable[..., Deployment]
 RESULT = "/alibaba/order/pay/result/query"

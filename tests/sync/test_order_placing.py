@@ -30,7 +30,7 @@ from dropship_pipeline.alibaba.errors import ApiError
 from dropship_pipeline.orders.placing import OrderAsked, OrderFaults, State
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
-from dropship_pipeline.sync.order_placing import PlaceOutcome, place, placement_store, plan, settle
+from dropship_pipeline.sync.orders.placing import PlaceOutcome, place, placement_store, plan, settle
 
 Deploy = Callable[..., Deployment]
 

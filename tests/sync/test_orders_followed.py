@@ -15,7 +15,7 @@ from deployment import Deployment, clean_environment
 from order_steps import DAY, HOUR, THEN, Noting, at_desk, follow_until_quiet, status_log, time_passes
 from order_truth import expected, stored, true_orders
 
-from dropship_pipeline.sync.orders import OrdersRequest, follow, refresh_orders, sync_orders
+from dropship_pipeline.sync.orders.following import OrdersRequest, follow, refresh_orders, sync_orders
 
 Deploy = Callable[..., Deployment]
 EVERYTHING = OrdersRequest(since=timedelta(days=36_500))

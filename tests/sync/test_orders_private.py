@@ -12,9 +12,9 @@ from deployment import Deployment
 from order_steps import Noting, at_desk, follow_until_quiet, time_passes
 from order_truth import true_orders
 
-from dropship_pipeline.storage.order_sheets import read_order_sheet, read_recipient
-from dropship_pipeline.sync.orders import OrdersRequest, reconcile_days, refresh_orders, sync_orders
-from dropship_pipeline.sync.publish import publish
+from dropship_pipeline.storage.orders.sheets import read_order_sheet, read_recipient
+from dropship_pipeline.sync.orders.following import OrdersRequest, reconcile_days, refresh_orders, sync_orders
+from dropship_pipeline.sync.stages.publish import publish
 from dropship_pipeline.tables.registry import ALL_TABLES
 
 

@@ -11,8 +11,8 @@ from order_steps import THEN, at_desk, follow_until_quiet, time_passes
 from order_truth import expected, moment, stored, true_orders
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.sync.order_outcomes import OrdersOutcome
-from dropship_pipeline.sync.orders import OrdersRequest, reconcile_days, sync_orders
+from dropship_pipeline.sync.orders.following import OrdersRequest, reconcile_days, sync_orders
+from dropship_pipeline.sync.orders.outcomes import OrdersOutcome
 
 Deploy = Callable[..., Deployment]
 

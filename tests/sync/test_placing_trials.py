@@ -21,8 +21,8 @@ from placing_steps import CREATE, HASTY, created, fault, no_faults, wanted
 from dropship_pipeline.alibaba.errors import Transient
 from dropship_pipeline.orders.placing import State, create_request
 from dropship_pipeline.orders.placing_input import read_order_asked
-from dropship_pipeline.sync.order_placing import place
-from dropship_pipeline.sync.order_quoting import quote_order
+from dropship_pipeline.sync.orders.placing import place
+from dropship_pipeline.sync.orders.quoting import quote_order
 
 TRIALS = int(os.environ.get("PLACING_TRIALS", "8"))
 

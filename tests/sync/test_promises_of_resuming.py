@@ -11,8 +11,8 @@ from deployment import Deployment, clean_environment
 from oracle import expected_feeds, expected_tables, stored_feeds, stored_tables, truth
 from sqlalchemy.engine import make_url
 
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.failures import DatabaseProblem
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.failures import DatabaseProblem
 from dropship_pipeline.sync.request import SyncRequest
 
 Deploy = Callable[..., Deployment]

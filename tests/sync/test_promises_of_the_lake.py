@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from deployment import Deployment
 
-from dropship_pipeline.sync.publish import publish
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session, open_vault
+from dropship_pipeline.sync.stages.publish import publish
 
 Deploy = Callable[..., Deployment]
 CATALOGUE = {

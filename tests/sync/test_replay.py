@@ -17,16 +17,16 @@ from sqlalchemy.engine import make_url
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.sync.describe import describe
-from dropship_pipeline.sync.discover import discover
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.progress import Silent
-from dropship_pipeline.sync.quote import quote
-from dropship_pipeline.sync.replay import KINDS, replay
-from dropship_pipeline.sync.replay_summary import ReplaySummary
+from dropship_pipeline.sync.replay.run import KINDS, replay
+from dropship_pipeline.sync.replay.summary import ReplaySummary
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session, open_store
-from dropship_pipeline.sync.stock import take_stock
+from dropship_pipeline.sync.stages.describe import describe
+from dropship_pipeline.sync.stages.discover import discover
+from dropship_pipeline.sync.stages.quote import quote
+from dropship_pipeline.sync.stages.stock import take_stock
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
 
 pytestmark = pytest.mark.xdist_group("replay")  # what is set up once is set up once

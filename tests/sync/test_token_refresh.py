@@ -8,9 +8,9 @@ from deployment import SECRET_KEY, Deployment
 
 from dropship_pipeline.alibaba.tokens import TokenPair
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.accounts import AccountVault
-from dropship_pipeline.storage.secrets import Cipher
-from dropship_pipeline.sync.token_refresh import KeptAccount, Outcome, refresh_accounts
+from dropship_pipeline.storage.ops.accounts import AccountVault
+from dropship_pipeline.storage.ops.secrets import Cipher
+from dropship_pipeline.sync.accounts.token_refresh import KeptAccount, Outcome, refresh_accounts
 
 Deploy = Callable[..., Deployment]
 

@@ -11,8 +11,8 @@ from deployment import Deployment
 from sqlalchemy import text
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.upkeep import HISTORY, Freed, changed_tables, drop_history, vacuum
+from dropship_pipeline.storage.ops.upkeep import HISTORY, Freed, changed_tables, drop_history, vacuum
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.progress import Silent
 from dropship_pipeline.sync.session import Store, open_store
 from dropship_pipeline.sync.upkeep import Part, parts_of_the_store, tidy_up

@@ -5,8 +5,8 @@ from typing import Any
 from deployment import SECRET_KEY, Deployment
 
 from dropship_pipeline.alibaba.tokens import TokenPair
-from dropship_pipeline.storage.accounts import AccountVault
-from dropship_pipeline.storage.secrets import Cipher
+from dropship_pipeline.storage.ops.accounts import AccountVault
+from dropship_pipeline.storage.ops.secrets import Cipher
 
 OTHER = "lakeshore"
 """What the second buyer goes by here; the first one is `default`."""

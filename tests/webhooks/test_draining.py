@@ -12,8 +12,8 @@ from posting import APP, body_of, signature
 from sqlalchemy import text
 
 from dropship_pipeline.cli.commands import run
-from dropship_pipeline.storage.database import Database
-from dropship_pipeline.storage.inbox import Message, State, drop_settled, store_messages
+from dropship_pipeline.storage.ops.inbox import Message, State, drop_settled, store_messages
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.inbox import COMES_WITHIN, MOST_AT_ONCE, Drained, RunState, drain
 from dropship_pipeline.webhooks.intake import Intake
 

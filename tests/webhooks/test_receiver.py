@@ -20,7 +20,7 @@ from posting import APP, Receiver, body_of, free_port, price_change, receiving, 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from dropship_pipeline.storage.database import Database
+from dropship_pipeline.storage.server.database import Database
 
 VECTOR = (
     b'{"seller_id":"BROADCAST","message_type":1,"data":{"productId":"123456789","option":"ADD"},"timestamp":1650435537}'

@@ -1,0 +1,1 @@
+"""The catalogue in Postgres: merges, memberships, the ledger of what was read."""

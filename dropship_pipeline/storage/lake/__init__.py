@@ -1,0 +1,1 @@
+"""The lake: raw answers, snapshots, and reading both."""

@@ -1,0 +1,1 @@
+"""The project's own book-keeping: accounts, budget, syncs, alerts, the inbox."""

@@ -1,0 +1,1 @@
+"""The Postgres server: reached, started, locked, spoken to in bulk."""

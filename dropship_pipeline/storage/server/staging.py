@@ -1,0 +1,71 @@
+"""Arrow tables into temporary tables, on one connection that is kept: the first half of every merge.
+
+A staged table has the columns of the public one and no constraint, lives as long as the connection, and is empty again
+after each transaction. What becomes of the rows is said by `merge_sql` and `memberships`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.tables.model import Table, Type
+
+T = TypeVar("T")
+
+
+def staged(table: Table) -> str:
+    """The name of the temporary table in which rows for `table` wait."""
+    return f"staged_{table.name}"
+
+
+class Stage:
+    """One connection with its temporary tables. Raises the drivers' own errors: its users know what they mean."""
+
+    def __init__(self, database: Database) -> None:
+        self._connection = database.open_adbc()
+        self._made: set[str] = set()
+
+    def close(self) -> None:
+        """Close the connection; a transaction under way is rolled back, the temporary tables go."""
+        self._connection.close()
+
+    def do(self, job: Callable[[], T]) -> T:
+        """What `job` gives, which runs many statements on this stage: cheaper than one by one."""
+        return self._connection.do(job)
+
+    def run(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run one statement to its end, and give its rows."""
+        return self._connection.run(statement)
+
+    def arrow(self, query: str) -> pa.Table:
+        """Run a query, and give its rows as an Arrow table."""
+        return self._connection.arrow(query)
+
+    def make(self, name: str, columns: str) -> None:
+        """Make sure of a temporary table of these columns. Not within a transaction: a rollback would take it away."""
+        if name not in self._made:
+            self.run(f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
+            self._made.add(name)
+
+    def make_staged(self, table: Table) -> None:
+        """Make sure of the temporary table for the rows of `table`."""
+        name = staged(table)
+        if name in self._made:
+            return
+        self.make(name, ", ".join(f"{column.name} {column.type.value}" for column in table.columns))
+        for column in table.columns:
+            if column.type is Type.TEXT:
+                # compressing long texts here, to decompress them at once, would cost more than all the rest
+                self.run(f"ALTER TABLE {name} ALTER {column.name} SET STORAGE EXTERNAL")
+
+    def load(self, name: str, rows: pa.Table) -> None:
+        """Copy rows into a temporary table; columns are matched by name, those not given stay NULL."""
+        if rows.num_rows:
+            self._connection.load("pg_temp", name, rows)
+
+
+def comma(names: Iterable[str], prefix: str = "") -> str:
+    """Names as SQL lists them, each behind a prefix."""
+    return ", ".join(f"{prefix}{name}" for name in names)

@@ -1,0 +1,1 @@
+"""The buyers' accounts: authorised by a person, kept alive by themselves."""

@@ -1,0 +1,1 @@
+"""Telling people what needs them: the rules of when, and the message."""

@@ -1,0 +1,1 @@
+"""Whether all is well: audits, findings, the doctor, the status."""

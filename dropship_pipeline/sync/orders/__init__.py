@@ -1,0 +1,1 @@
+"""Orders: followed, read, reconciled, quoted, placed, paid and cancelled."""

@@ -1,0 +1,1 @@
+"""The tables derived again from what was landed, without one call."""
