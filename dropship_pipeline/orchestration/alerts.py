@@ -19,6 +19,7 @@ from dropship_pipeline.orchestration.noticing import notice, notice_ticks
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage.ops.alerts import Alert, Kind, closed_accounts, held_feeds, load_alerts, save_alerts
+from dropship_pipeline.storage.ops.watched import differences, note_told
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.locks import exclusive
 from dropship_pipeline.storage.server.opening import open_database
@@ -34,6 +35,7 @@ from dropship_pipeline.sync.alerts.rules import (
     standing,
     undelivered,
 )
+from dropship_pipeline.sync.alerts.watching import news
 
 _EVERY = 30  # seconds
 _BUDGET = 30.0  # seconds for reading: posting may take 15 more, and a tick has 60
@@ -53,8 +55,8 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING if settings.schedules else dg.DefaultSensorStatus.STOPPED,
         description="Tells people of failed runs and checks, held feeds, accounts to authorise again, and schedules "
-        "that fail: once when it begins, daily while it lasts, once when it is over. To the log, and to "
-        "DROPSHIP_ALERT_URL where that is set.",
+        "that fail: once when it begins, daily while it lasts, once when it is over; and of watched products whose "
+        "cost moved, whose stock is low, or that are gone. To the log, and to DROPSHIP_ALERT_URL where that is set.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         deadline = time.monotonic() + _BUDGET
@@ -78,16 +80,19 @@ def _tick(
     states = standing(held, closed_accounts(database))
     lines = [held_line(feed) for feed in held]
     events, cursor = _events(context, alerts, lines, now, deadline)
+    found = differences(database)
 
     secrets = secrets_of(settings)
     changed = judged(
         alerts,
-        [_fit(event, secrets) if isinstance(event, Sighting) else event for event in events],
+        [_fit(event, secrets) if isinstance(event, Sighting) else event for event in (*events, *news(found, now))],
         [_fit(state, secrets) for state in states],
         now,
     )
     save_alerts(database, changed)
     context.update_cursor(cursor.text())
+    # after it is sure to be told: whoever is killed in between finds the same news again, which replaces itself
+    note_told(database, found, now)
 
     by_key = {alert.key: alert for alert in (*alerts, *changed)}
     to_tell = due(by_key.values(), now)
@@ -117,7 +122,7 @@ def _tell(context: dg.SensorEvaluationContext, settings: Settings, database: Dat
     now = datetime.now(UTC)
     unheard = [alert for alert in alerts if not alert.attempts]
     if unheard:
-        lasts = any(alert.resolved_at is None for alert in unheard)
+        lasts = any(alert.resolved_at is None and alert.kind is not Kind.WATCH for alert in unheard)
         (context.log.error if lasts else context.log.info)(text_of(unheard, now, settings.ui_url))
     refused = None
     if settings.alert_url is not None:

@@ -156,13 +156,34 @@ REJECTED_RECORDS = Table(
 WATCHED_PRODUCTS = Table(
     "ops",
     "watched_products",
-    "The merchant's own list: these are refreshed first.",
+    "The merchant's own list: these are refreshed first, and people are told what becomes of them.",
     (
         Column("product_id", _TEXT, "The product", nullable=False),
         Column("importance", _DOUBLE, "Weight against others; 1 is a product like any other", nullable=False),
         Column("note", _TEXT, "Whatever the merchant wants to remember"),
     ),
     key=("product_id",),
+)
+
+WATCHED_OFFERS = Table(
+    "ops",
+    "watched_offers",
+    "What people were last told, or found when they began to watch, of each variant of a watched product on offer: "
+    "they are told again when the tables differ from it. No row: of this nothing is known yet, and its first reading "
+    "is no news.",
+    (
+        Column("product_id", _TEXT, "The watched product", nullable=False),
+        Column("sku_id", _TEXT, "The variant; '' for the product itself", nullable=False),
+        Column("price", Type.MONEY, "Its unit price in the first tier, or that of the ready-to-ship trade"),
+        Column("currency", _TEXT, "ISO 4217 code of the price"),
+        Column(
+            "is_low",
+            Type.BOOLEAN,
+            "Whether its stock fell below the minimum of ops.hold_rules, until there is twice that; NULL: not known",
+        ),
+        Column("priced_at", _TIME, "Since when that price is the one that people know (UTC)"),
+    ),
+    key=("product_id", "sku_id"),
 )
 
 HOLD_RULES = Table(
@@ -238,10 +259,10 @@ ALERTS = Table(
             "key",
             _TEXT,
             "Which problem: `run:<job>:<step>:<partitions>`, `check:<asset>:<name>:<partitions>`, `held:<feed>`, "
-            "`account:<name>`, `tick:<schedule or sensor>`",
+            "`account:<name>`, `tick:<schedule or sensor>`; or the news of a watched product, `watch:<product_id>`",
             nullable=False,
         ),
-        Column("kind", _TEXT, "`run`, `check`, `held`, `account` or `tick`", nullable=False),
+        Column("kind", _TEXT, "`run`, `check`, `held`, `account`, `tick` or `watch`", nullable=False),
         Column(
             "subject",
             _TEXT,
@@ -355,6 +376,7 @@ OPS_TABLES = (
     ACCOUNTS,
     REJECTED_RECORDS,
     WATCHED_PRODUCTS,
+    WATCHED_OFFERS,
     HOLD_RULES,
     SNAPSHOTS,
     SYNCS,

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     HELD = "held"
     ACCOUNT = "account"
     TICK = "tick"
+    WATCH = "watch"
 
 
 @dataclass(frozen=True, slots=True)

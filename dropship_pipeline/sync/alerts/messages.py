@@ -31,6 +31,7 @@ _MANY = {
     Kind.HELD: "held feeds",
     Kind.ACCOUNT: "accounts",
     Kind.TICK: "failing schedules or sensors",
+    Kind.WATCH: "watched products",
 }
 
 
@@ -58,7 +59,10 @@ def secrets_of(settings: Settings) -> list[str]:
 def text_of(alerts: Sequence[Alert], now: datetime, ui_url: str) -> str:
     """The message: a headline, then a line each, what is new first, until it is long enough; then how many more."""
     groups = {
-        "new": [alert for alert in alerts if alert.sent_at is None and alert.resolved_at is None],
+        "new": [
+            alert for alert in alerts if alert.sent_at is None and alert.resolved_at is None and not _is_news(alert)
+        ],
+        "of watched products": [alert for alert in alerts if _is_news(alert)],
         "still there": [alert for alert in alerts if alert.sent_at is not None and alert.resolved_at is None],
         "over": [alert for alert in alerts if alert.resolved_at is not None],
     }
@@ -76,7 +80,13 @@ def text_of(alerts: Sequence[Alert], now: datetime, ui_url: str) -> str:
     return "\n".join(lines)
 
 
+def _is_news(alert: Alert) -> bool:
+    return alert.kind is Kind.WATCH
+
+
 def _line(alert: Alert, now: datetime, ui_url: str) -> str:
+    if _is_news(alert):
+        return f"• {alert.title}: {alert.detail}"
     if alert.resolved_at is not None:
         return f"• Over after {_long(alert.resolved_at - alert.first_at)}{_often(alert)}: {alert.title}"
     link = f" → {ui_url.rstrip('/')}{alert.link}" if alert.link else ""

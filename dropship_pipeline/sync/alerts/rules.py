@@ -2,6 +2,8 @@
 
 Told once when it begins; again at most once a day, while it lasts; once when it is over. Of a problem that comes and
 goes the end is told when it has been well for a day. What was over before anybody was told of it is not told at all.
+
+News of watched products is no problem: it is told once, each time there is some, and nothing is ever over.
 """
 
 from collections.abc import Iterable, Sequence
@@ -131,6 +133,8 @@ def judged(
 
 
 def _seen(alert: Alert | None, seen: Sighting, now: datetime) -> Alert:
+    if seen.kind is Kind.WATCH:
+        return _newest(alert, seen, now)
     first_word = now + seen.wait
     if alert is None or (alert.resolved_at is not None and seen.at - alert.resolved_at > AGAIN_AFTER):
         return Alert(
@@ -165,6 +169,17 @@ def _seen(alert: Alert | None, seen: Sighting, now: datetime) -> Alert:
         return replace(again, next_at=reminder)
     # people were told that it was over
     return replace(again, returned=alert.returned + 1, next_at=first_word if alert.returned == 0 else reminder)
+
+
+def _newest(alert: Alert | None, seen: Sighting, now: datetime) -> Alert:
+    """News takes the place of what was told before, and of what was not told yet: the newest of a product wins."""
+    fresh = Alert(
+        seen.key, seen.kind, seen.subject, seen.partitions, seen.title, seen.detail, seen.link, seen.at, seen.at
+    )
+    if alert is None:
+        return replace(fresh, next_at=now)
+    waits_for = alert.next_at if alert.attempts else now
+    return replace(fresh, first_at=alert.first_at, count=alert.count + 1, attempts=alert.attempts, next_at=waits_for)
 
 
 def _is_old_news(alert: Alert, seen: Sighting) -> bool:
@@ -216,7 +231,12 @@ def due(alerts: Iterable[Alert], now: datetime) -> list[Alert]:
 
 
 def delivered(alert: Alert, now: datetime) -> Alert:
-    """The alert after it was told: a standing problem is told again in a day, another when it is seen again."""
+    """The alert after it was told: a standing problem is told again in a day, another when it is seen again.
+
+    News is done with when it was told.
+    """
+    if alert.kind is Kind.WATCH:
+        return replace(alert, sent_at=now, attempts=0, next_at=None, resolved_at=now)
     lasts = alert.resolved_at is None and alert.kind in _STANDING
     return replace(alert, sent_at=now, attempts=0, next_at=now + AGAIN_AFTER if lasts else None)
 

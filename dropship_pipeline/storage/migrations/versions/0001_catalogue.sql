@@ -457,7 +457,7 @@ CREATE TABLE ops.watched_products (
     note text,
     PRIMARY KEY (product_id)
 );
-COMMENT ON TABLE ops.watched_products IS 'The merchant''s own list: these are refreshed first.';
+COMMENT ON TABLE ops.watched_products IS 'The merchant''s own list: these are refreshed first, and people are told what becomes of them.';
 COMMENT ON COLUMN ops.watched_products.product_id IS 'The product';
 COMMENT ON COLUMN ops.watched_products.importance IS 'Weight against others; 1 is a product like any other';
 COMMENT ON COLUMN ops.watched_products.note IS 'Whatever the merchant wants to remember';
