@@ -4,7 +4,7 @@ command line. Many reads at once are for `fanout`.
 How a call is carried is in `transport_requests`; what its answer's fields mean is in the modules of typed answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dropship_pipeline.alibaba import fulfilment, orders, products
 from dropship_pipeline.alibaba.batches import BatchAnswer, read_batch
@@ -56,9 +56,15 @@ class Client:
         """Close the pooled connections."""
         self._calls.close()
 
-    def call(self, request: Request, send_until: float | None = None) -> Answer:
-        """Send any request, after `send_until` (epoch seconds) no more (TooLate), and wait for its answer."""
-        return self._calls.answer(request, send_until)
+    def call(
+        self, request: Request, send_until: float | None = None, confirm: Callable[[], None] | None = None
+    ) -> Answer:
+        """Send any request and wait for its answer.
+
+        `send_until` (epoch seconds): after it nothing is sent (TooLate). `confirm`: asked just before the request
+        leaves, each time; what it raises keeps it here, and nothing has been carried out.
+        """
+        return self._calls.answer(request, send_until, confirm)
 
     def create_token(self, code: str, uuid: str | None = None) -> TokenGrant:
         """Exchange an authorisation code (guide §1)."""
@@ -112,20 +118,24 @@ class Client:
         """Shipping options for an order (guide §7); their vendor codes may be used as its carrier."""
         return read_freight_options(self.call(request).payload)
 
-    def create_order(self, request: CreateOrder, send_until: float | None = None) -> fulfilment.CreatedOrder:
+    def create_order(
+        self, request: CreateOrder, send_until: float | None = None, confirm: Callable[[], None] | None = None
+    ) -> fulfilment.CreatedOrder:
         """Place an order (guide §8). An error with `outcome_unknown` means that it may exist all the same.
 
-        `send_until`: see `call`.
+        `send_until`, `confirm`: see `call`.
         """
-        return fulfilment.read_created_order(self.call(request, send_until).payload)
+        return fulfilment.read_created_order(self.call(request, send_until, confirm).payload)
 
-    def pay_orders(self, request: PayOrders, send_until: float | None = None) -> fulfilment.PayResult:
+    def pay_orders(
+        self, request: PayOrders, send_until: float | None = None, confirm: Callable[[], None] | None = None
+    ) -> fulfilment.PayResult:
         """Pay for orders (guide §9). An error with `outcome_unknown` means that they may be paid all the same.
 
-        `send_until`: see `call`.
+        `send_until`, `confirm`: see `call`.
         """
         try:
-            return fulfilment.read_pay_result(self.call(request, send_until).payload)
+            return fulfilment.read_pay_result(self.call(request, send_until, confirm).payload)
         except Refused as error:
             if error.code in fulfilment.PAID_REASONS:
                 return fulfilment.PayResult("PAY_SUCCESS", error.code, error.message, None)

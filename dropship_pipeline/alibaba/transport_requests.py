@@ -4,6 +4,7 @@ Only carries bytes and sleeps; what is to be done next is decided in `protocol`.
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import requests
@@ -58,19 +59,24 @@ class BlockingCalls:
         """Close the pooled connections."""
         self._session.close()
 
-    def answer(self, request: Request, send_until: float | None = None) -> Answer:
+    def answer(
+        self, request: Request, send_until: float | None = None, confirm: Callable[[], None] | None = None
+    ) -> Answer:
         """Do what the flow of the call asks for until it has an answer. Raises ApiError.
 
-        After `send_until` (epoch seconds) nothing is sent any more: raises TooLate. Of a call that may not be repeated
-        nothing was carried out then.
+        Before each time that it leaves, `confirm` is asked, and stops it by raising. After `send_until` (epoch seconds)
+        nothing is sent any more: raises TooLate. Of a call that may not be repeated nothing was carried out then.
         """
         flow = call(request, self._gateway)
         try:
             step = next(flow)
             while True:
-                # by the wall clock: a machine that was asleep must notice
-                if isinstance(step, Send) and send_until is not None and time.time() > send_until:
-                    raise TooLate(request.operation.path)
+                if isinstance(step, Send):
+                    if confirm is not None:
+                        confirm()
+                    # by the wall clock: a machine that was asleep must notice
+                    if send_until is not None and time.time() > send_until:
+                        raise TooLate(request.operation.path)
                 step = flow.send(self._do(step))
         except StopIteration as stop:
             found: Answer = stop.value

@@ -1,5 +1,6 @@
 """Steps that the tests of placing orders share: what a merchant wants, and what became of it at Alibaba.com."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -108,3 +109,26 @@ def settled_shop(shop: Running) -> Running:
 def sent(merchant: Deployment, path: str = CREATE) -> int:
     """How often Alibaba.com was asked for this."""
     return sum(merchant.sandbox.control("stats")["endpoints"].get(path, {}).values())
+
+
+def wait_until_sent(merchant: Deployment, path: str, times: int = 1) -> None:
+    """Wait until Alibaba.com has been asked for this so often."""
+    until = time.monotonic() + 20
+    while sent(merchant, path) < times:
+        assert time.monotonic() < until, f"{path} was not asked for {times} times"
+        time.sleep(0.01)
+
+
+def lose_lock(merchant: Deployment, reference: str = "ORDER-1") -> None:
+    """Whoever works on this order loses the lock of it, as when a network drops a connection over which nothing is
+    said: Postgres gives the lock to the next one."""
+    with merchant.database.begin() as connection:
+        ended = connection.exec_driver_sql(
+            """
+            SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND objid::bigint = hashtext(%s)::bigint & 4294967295
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """,
+            (f"placement {reference}",),
+        )
+        assert ended.scalar() == 1

@@ -1,12 +1,29 @@
 """Paying for orders and cancelling them: once, followed to the end, and told as it is."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from deployment import Deployment
 from order_steps import at_desk
-from placing_steps import CANCEL, CREATE, HASTY, LIST, PAY, PAYER, asked, created, fault, no_faults, sent, settled_shop
+from placing_steps import (
+    CANCEL,
+    CREATE,
+    HASTY,
+    LIST,
+    PAY,
+    PAYER,
+    asked,
+    created,
+    fault,
+    lose_lock,
+    no_faults,
+    sent,
+    settled_shop,
+    wait_until_sent,
+)
 
 from dropship_pipeline.orders.placing import PayState, State
 from dropship_pipeline.problem import Problem
@@ -97,6 +114,18 @@ def test_a_payment_that_was_cut_short_is_looked_for_before_it_is_made_again(merc
     no_faults(merchant)
     assert try_to_pay(merchant).pay_state is PayState.PAID
     assert sent(merchant, PAY) == 1
+
+
+def test_whoever_lost_the_lock_while_he_waited_for_his_turn_spends_no_money(merchant: Deployment) -> None:
+    fault(merchant, f"throttle_body:ban=1:path={PAY}:first=1")
+    with ThreadPoolExecutor(1) as pool, at_desk(merchant) as desk:
+        sleeper = pool.submit(pay, desk, "ORDER-1", PAYER, replace(HASTY, send_within=10))
+        wait_until_sent(merchant, PAY)  # and refused: it waits until it may call again
+        lose_lock(merchant)
+        placement = sleeper.result().placement
+    assert (placement.pay_state, status(merchant), sent(merchant, PAY)) == (None, "unpay", 1)
+    assert "ORDER-1 is not paid: The database" in str(payment_problem(placement))
+    assert try_to_pay(merchant).pay_state is PayState.PAID
 
 
 def test_the_first_payment_of_a_buyer_is_made_by_hand_where_the_address_leads(merchant: Deployment) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from placing_steps import (
     asked,
     created,
     fault,
+    lose_lock,
     no_faults,
     person,
     plain_products,
@@ -24,6 +26,7 @@ from placing_steps import (
     sent,
     settled_shop,
     stocked,
+    wait_until_sent,
 )
 
 from dropship_pipeline.alibaba.errors import ApiError
@@ -247,6 +250,33 @@ def test_several_who_place_one_reference_at_once_send_it_once(merchant: Deployme
         outcomes = list(pool.map(try_it, range(3)))
     assert len({outcome.placement.trade_id for outcome in outcomes}) == len(created(merchant)) == 1
     assert sorted(outcome.sent for outcome in outcomes) == [False, False, True]
+
+
+def test_whoever_lost_the_lock_while_he_waited_for_his_turn_sends_nothing_any_more(merchant: Deployment) -> None:
+    fault(merchant, f"throttle_body:ban=1:path={CREATE}:first=1")
+    with ThreadPoolExecutor(1) as pool, at_desk(merchant) as desk:
+        sleeper = pool.submit(place, desk, "ORDER-1", asked(merchant), replace(HASTY, send_within=10))
+        wait_until_sent(merchant, CREATE)  # and refused: it waits until it may call again
+        lose_lock(merchant)
+        outcome = sleeper.result()
+    assert (outcome.placement.state, sent(merchant), created(merchant)) == (State.PLANNED, 1, [])
+    assert "broke the connection" in str(outcome.problem) or "was shut down" in str(outcome.problem)
+    assert try_to_place(merchant, asked(merchant)).problem is None
+    assert len(created(merchant)) == 1
+
+
+def test_whoever_got_the_lock_meanwhile_places_the_order_and_the_other_one_does_not(merchant: Deployment) -> None:
+    fault(merchant, f"throttle_body:ban=2:path={CREATE}:first=1")
+    order, patient = asked(merchant), replace(HASTY, send_within=10)
+    with ThreadPoolExecutor(1) as pool, at_desk(merchant) as desk, at_desk(merchant) as other_desk:
+        sleeper = pool.submit(place, desk, order.reference, order, patient)
+        wait_until_sent(merchant, CREATE)
+        lose_lock(merchant)
+        outcome = place(other_desk, order.reference, order, patient)
+        with suppress(Problem):  # where the order moved on before the sleeper noticed
+            assert (sleeper.result().placement.state, sleeper.result().sent) == (State.PLANNED, False)
+    [truth] = created(merchant)
+    assert standing(merchant)[:2] == ("placed", truth["trade_id"]) == ("placed", outcome.placement.trade_id)
 
 
 @pytest.mark.parametrize(

@@ -46,15 +46,17 @@ def take(lock: Lock) -> str:
 class Held:
     """An exclusive lock, as its holder has it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, address: str) -> None:
         self._connection = connection
+        self._address = address
 
     def confirm(self) -> None:
         """Make sure that it is still ours: it went with its connection, if that was lost. Raises `DatabaseProblem`.
 
         To be asked before what must not be done twice; whoever waits may have begun meanwhile.
         """
-        self._connection.execute(_STILL_CONNECTED)
+        with in_our_words(self._address):
+            self._connection.execute(_STILL_CONNECTED)
 
 
 @contextmanager
@@ -74,7 +76,7 @@ def hold(database: Database, name: str, wait: timedelta, held: Problem) -> Itera
                 raise held
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        yield Held(connection)
+        yield Held(connection, database.address)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.orders.placing import PayState, State
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.orders.placements import Placement, PlacementStore, find_placement
+from dropship_pipeline.storage.server.database import DatabaseProblem
+from dropship_pipeline.storage.server.locks import Held
 from dropship_pipeline.sync.orders.placing import PlaceOutcome, alone, placement_store, problem_of, read_back
 from dropship_pipeline.sync.orders.reconciling import Patience
 from dropship_pipeline.sync.session import Desk
@@ -99,25 +101,27 @@ def pay(desk: Desk, name: str, payer: Payer, patience: Patience | None = None) -
     Spends money. Raises Problem for an order that cannot be paid, and what makes every call fail.
     """
     patience, store = patience or Patience(), placement_store(desk)
-    with alone(desk, payable(desk, name).reference, patience):
+    with alone(desk, payable(desk, name).reference, patience) as held:
         placement = payable(desk, name)
         if placement.pay_state in _UNDER_WAY:
             placement = _follow(desk, store, placement, patience)
         sent = placement.pay_state not in (*_UNDER_WAY, PayState.PAID)
         if sent:
-            placement = _send(desk, store, placement, payer, patience)
+            placement = _send(desk, store, placement, payer, patience, held)
     return read_back(desk, PlaceOutcome(placement, sent=sent))
 
 
-def _send(desk: Desk, store: PlacementStore, placement: Placement, payer: Payer, patience: Patience) -> Placement:
+def _send(
+    desk: Desk, store: PlacementStore, placement: Placement, payer: Payer, patience: Patience, held: Held
+) -> Placement:
     request = pay_request(store, placement, payer)
     until = time.time() + patience.send_within
     before = placement.pay_state
     placement = store.pay(placement, PayState.SENDING)
     try:
-        result = desk.client.pay_orders(request, send_until=until)
-    except TooLate as late:
-        return store.pay(placement, before, late.what)
+        result = desk.client.pay_orders(request, until, held.confirm)
+    except (TooLate, DatabaseProblem) as unsent:
+        return store.pay(placement, before, unsent.what)
     except Unreadable as why:
         placement = store.pay(placement, PayState.AMBIGUOUS, str(why))
     except ApiError as error:

@@ -2,10 +2,11 @@
 is sent again (ADR 0015).
 
 Two who place the same reference go one after the other: a lock of the database keeps them apart, and every step is made
-only from the state that it may follow.
+only from the state that it may follow. Who lost the lock, asleep or cut off from the database, sends nothing any more.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.ops.secrets import Cipher
 from dropship_pipeline.storage.orders.placements import Placement, PlacementStore
 from dropship_pipeline.storage.server.database import DatabaseProblem
-from dropship_pipeline.storage.server.locks import exclusive
+from dropship_pipeline.storage.server.locks import Held, hold
 from dropship_pipeline.sync.orders.following import refresh_orders
 from dropship_pipeline.sync.orders.quoting import Quoted, quote_order
 from dropship_pipeline.sync.orders.reconciling import Patience, reconcile, unclaimed_orders
@@ -93,7 +94,7 @@ def place(
     Problem for a reference that stands for another order, and what makes every call fail.
     """
     patience, store = patience or Patience(), placement_store(desk)
-    with alone(desk, reference, patience):
+    with alone(desk, reference, patience) as held:
         placement = store.plan(asked, desk.place.account) if asked is not None else store.get(reference)
         if placement.account != desk.place.account:
             raise Problem(
@@ -102,8 +103,13 @@ def place(
             )
         if asked is not None and placement.fingerprint != asked.fingerprint(desk.place.account):
             raise _another(placement)
-        with alone(desk, placement.likeness, patience):
-            outcome = _go_on(desk, store, placement, asked, patience)
+        with alone(desk, placement.likeness, patience) as held_too:
+
+            def confirm() -> None:
+                held.confirm()
+                held_too.confirm()
+
+            outcome = _go_on(desk, store, placement, asked, patience, confirm)
     return read_back(desk, outcome)
 
 
@@ -130,7 +136,12 @@ def settle(desk: Desk, reference: str, trade_id: str | None) -> Placement:
 
 
 def _go_on(
-    desk: Desk, store: PlacementStore, placement: Placement, asked: OrderAsked | None, patience: Patience
+    desk: Desk,
+    store: PlacementStore,
+    placement: Placement,
+    asked: OrderAsked | None,
+    patience: Patience,
+    confirm: Callable[[], None],
 ) -> PlaceOutcome:
     """From whatever state it is found in, to one in which nothing is to be done by itself."""
     outcome, sends = PlaceOutcome(placement), 0
@@ -145,16 +156,21 @@ def _go_on(
             outcome = replace(outcome, placement=reconcile(desk, store, placement, asked, patience))
             if outcome.placement.state is not State.PLANNED or sends == patience.sends:
                 return outcome
-        outcome = _send(desk, store, outcome.placement, asked, patience, outcome)
+        outcome = _send(desk, store, asked, patience, outcome, confirm)
         sends += 1
         if outcome.placement.state is not State.AMBIGUOUS:
             return outcome
 
 
 def _send(
-    desk: Desk, store: PlacementStore, placement: Placement, asked: OrderAsked, patience: Patience, so_far: PlaceOutcome
+    desk: Desk,
+    store: PlacementStore,
+    asked: OrderAsked,
+    patience: Patience,
+    so_far: PlaceOutcome,
+    confirm: Callable[[], None],
 ) -> PlaceOutcome:
-    placement, remarks = _quoted(desk, store, placement, asked)
+    placement, remarks = _quoted(desk, store, so_far.placement, asked)
     assert placement.quote is not None  # noqa: S101 - for the type checker: just quoted
     outcome = PlaceOutcome(placement, (*so_far.remarks, *remarks), sent=True)
     request = create_request(asked, placement.quote)
@@ -166,12 +182,12 @@ def _send(
     until = time.time() + patience.send_within
     placement = store.sending(placement, sent_at, before)
     try:
-        created = desk.client.create_order(request, send_until=until)
-    except (ApiError, Unreadable, TooLate) as error:
+        created = desk.client.create_order(request, until, confirm)
+    except (ApiError, Unreadable, TooLate, DatabaseProblem) as error:
         placement = _failed(store, placement, error)
         if isinstance(error, Refused) and placement.state is State.AMBIGUOUS:
             placement = _doubted(desk, store, placement, asked, patience)
-        return replace(outcome, placement=placement)
+        return replace(outcome, placement=placement, sent=placement.state is not State.PLANNED)
     try:
         placed = store.placed(placement, created.trade_id, created.pay_url)
     except DatabaseProblem as error:
@@ -183,11 +199,13 @@ def _send(
     return replace(outcome, placement=placed)
 
 
-def _failed(store: PlacementStore, placement: Placement, error: ApiError | Unreadable | TooLate) -> Placement:
+def _failed(
+    store: PlacementStore, placement: Placement, error: ApiError | Unreadable | TooLate | DatabaseProblem
+) -> Placement:
     """What a failed call says about the order: refused, never sent, or nothing at all."""
     if isinstance(error, Refused) and error.code in CODES and error.code != _NO_CODE:
         state, reason = State.REFUSED, f"{error.what}. {error.remedy}"
-    elif isinstance(error, TooLate) or (
+    elif isinstance(error, TooLate | DatabaseProblem) or (
         isinstance(error, ApiError) and not error.outcome_unknown and not isinstance(error, Refused)
     ):
         state, reason = (State.REFUSED if isinstance(error, Permanent) else State.PLANNED), str(error).rstrip(".")
@@ -252,7 +270,7 @@ def _another(placement: Placement) -> Problem:
     )
 
 
-def alone(desk: Desk, name: str, patience: Patience) -> AbstractContextManager[None]:
+def alone(desk: Desk, name: str, patience: Patience) -> AbstractContextManager[Held]:
     """Inside, nobody else works on the order of this name. Raises Problem where that takes too long."""
     held = Problem("Somebody else is placing this very order", "Run the command again when that is done")
-    return exclusive(desk.database, f"placement {name}", patience.others, held)
+    return hold(desk.database, f"placement {name}", patience.others, held)
