@@ -73,6 +73,12 @@ SWEEPS = Table(
         Column("missing", _BIG, "Members that it did not see", nullable=False),
         Column("delisted", _BIG, "Memberships that ended; in a held sweep, those that would have", nullable=False),
         Column("reason", _TEXT, "Why it is incomplete or held"),
+        Column(
+            "fence",
+            _BIG,
+            "Moves on whenever somebody else takes it over or gives it up: who has an older one writes nothing any more",
+        ),
+        Column("renewed_at", _TIME, "When its reader last took it up or landed pages (UTC)"),
     ),
     key=("sweep_id",),
     indexes=(("feed", "started_at"),),

@@ -351,6 +351,8 @@ CREATE TABLE ops.sweeps (
     missing bigint NOT NULL,
     delisted bigint NOT NULL,
     reason text,
+    fence bigint,
+    renewed_at timestamptz,
     PRIMARY KEY (sweep_id)
 );
 CREATE INDEX sweeps_feed_started_at ON ops.sweeps (feed, started_at);
@@ -368,6 +370,8 @@ COMMENT ON COLUMN ops.sweeps.new IS 'Memberships that began';
 COMMENT ON COLUMN ops.sweeps.missing IS 'Members that it did not see';
 COMMENT ON COLUMN ops.sweeps.delisted IS 'Memberships that ended; in a held sweep, those that would have';
 COMMENT ON COLUMN ops.sweeps.reason IS 'Why it is incomplete or held';
+COMMENT ON COLUMN ops.sweeps.fence IS 'Moves on whenever somebody else takes it over or gives it up: who has an older one writes nothing any more';
+COMMENT ON COLUMN ops.sweeps.renewed_at IS 'When its reader last took it up or landed pages (UTC)';
 
 CREATE TABLE ops.missed_memberships (
     feed text NOT NULL,
