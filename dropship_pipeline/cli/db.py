@@ -1,4 +1,4 @@
-"""`dropship db`: psql on the tables, the database's address, the embedded server, migrations."""
+"""`dropship db`: psql on the tables, the database's address, the embedded server, migrations, roles, keys."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -10,10 +10,13 @@ from dropship_pipeline.cli.options import AGE
 LEFT_RUNNING = timedelta(minutes=10)
 """How long `db url` leaves the embedded server running for whoever uses the address that it printed."""
 
+ROLES = ("analyst", "loader", "receiver", "recipients")
+"""`storage.server.roles.Role`, which would take a tenth of a second to import."""
+
 
 @click.group()
 def db() -> None:
-    """The database: psql, its address, its server, its migrations."""
+    """The database: psql, its address, its server, its migrations, who may read it, its keys."""
 
 
 @db.command(context_settings={"ignore_unknown_options": True})
@@ -101,3 +104,26 @@ def upgrade() -> None:
         click.echo(f"The tables of {database.address} went from revision {before or 'none'} to {migrate.head()}.")
     else:
         click.echo(f"Nothing to do: the tables of {database.address} are at revision {migrate.head()}, the newest.")
+
+
+@db.command()
+@click.argument("role", type=click.Choice(ROLES))
+@click.argument("login")
+def grant(role: str, login: str) -> None:
+    """Let a login of the server into a role, so that it may do no more than it needs.
+
+    analyst: reads the catalogue, the marts and the orders, without their recipients. loader: all that a sync does.
+    receiver: stores push messages, and reads none. recipients: reads to whom orders go.
+
+    \b
+    dropship db psql -c "CREATE ROLE alice LOGIN PASSWORD '...'"
+    dropship db grant analyst alice
+    """
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+    from dropship_pipeline.storage.server import roles  # noqa: PLC0415
+
+    database = open_tables(load_settings())
+    chosen = roles.Role(role)
+    roles.grant(database, chosen, login)
+    click.echo(f"{login} is in role {chosen.in_postgres} now. To take it back: REVOKE {chosen.in_postgres} FROM …")

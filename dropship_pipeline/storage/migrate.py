@@ -13,6 +13,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.failures import sqlstate
 from dropship_pipeline.storage.server.locks import Lock, take
+from dropship_pipeline.storage.server.roles import warn_of_missing_roles
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SERVER = 14
@@ -56,6 +57,7 @@ def upgrade(database: Database) -> bool:
         connection.exec_driver_sql(take(Lock.MIGRATION))
         connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS ops")
         _run_alembic(connection)
+        warn_of_missing_roles(connection, database.address)
     return True
 
 
