@@ -1,7 +1,6 @@
 """Where Dagster keeps its own tables: a schema of the catalogue's database. What is in them is its own business."""
 
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
 from dropship_pipeline.storage.server.database import Database
 
@@ -23,7 +22,7 @@ def dagster_url(database: Database) -> str:
             connection.exec_driver_sql(
                 f"COMMENT ON SCHEMA {SCHEMA} IS 'Dagster''s own tables: runs, events, schedules'"
             )
-    url = make_url(database.libpq_url).set(drivername="postgresql+psycopg2")
+    url = database.connection_url.set(drivername="postgresql+psycopg2")
     others = url.query.get("options", "")
     options = [*([others] if isinstance(others, str) else others), f"-csearch_path={SCHEMA}"]
     return url.update_query_dict({"options": " ".join(filter(None, options))}).render_as_string(hide_password=False)

@@ -31,6 +31,10 @@ def test_everything_else_of_the_address_stays(database: Database) -> None:
     assert make_url(dagster_url(database)).query["host"] == make_url(database.libpq_url).query["host"]
 
 
+def test_dagster_too_notices_a_server_that_vanished(database: Database) -> None:
+    assert make_url(dagster_url(database)).query["tcp_user_timeout"] == "60000"
+
+
 def test_a_password_is_kept_whatever_is_in_it(database: Database) -> None:
     secret = "p@ss/w:rd%&"
     url = make_url(database.libpq_url).set(password=secret).render_as_string(hide_password=False)

@@ -1,5 +1,10 @@
 """Reaching Postgres: addresses, drivers, and what a person reads when it fails."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
 import pytest
 
 from dropship_pipeline.problem import Problem
@@ -109,3 +114,57 @@ def test_a_connection_that_breaks_in_the_middle_is_a_database_that_is_down(datab
         run(database, suicide)
     with pytest.raises(DatabaseDown):
         bulk(database, suicide)
+
+
+@contextmanager
+def relayed(database: Database) -> Iterator[Database]:
+    """The same database over TCP: by way of a relay to the server's Unix socket."""
+    url = database._url
+    folder, port = str(url.query["host"]), url.query.get("port", "5432")
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near = listener.accept()[0]
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(f"{folder}/.s.PGSQL.{port}")
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        over_tcp = Database(f"postgresql://{url.username}@127.0.0.1:{listener.getsockname()[1]}/{url.database}")
+        yield over_tcp
+        over_tcp.close()
+
+
+def test_a_server_that_vanished_without_a_word_is_noticed_within_a_minute(database: Database) -> None:
+    wanted = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+    wanted = {name: value for name, value in wanted.items() if hasattr(socket, name)}  # not each system has them all
+    with relayed(database) as over_tcp, over_tcp.begin() as connection:
+        number = connection.connection.fileno()  # type: ignore[attr-defined]  psycopg2's own
+        used = socket.socket(fileno=number)
+        try:
+            assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert {n: used.getsockopt(socket.IPPROTO_TCP, getattr(socket, n)) for n in wanted} == wanted
+        finally:
+            used.detach()  # it is psycopg2 that closes it
+
+
+def test_a_machine_of_ours_that_vanished_does_not_keep_its_locks_for_hours(database: Database) -> None:
+    asked = "SELECT name FROM pg_settings WHERE starts_with(name, 'tcp_') AND source = 'session' ORDER BY 1"
+    with database.begin() as connection:
+        assert list(connection.exec_driver_sql(asked).scalars()) == [
+            "tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"
+        ]  # fmt: skip
+
+
+def test_what_the_address_says_of_the_connection_goes_before_our_defaults() -> None:
+    told = Database("postgresql://me@shop/db?tcp_user_timeout=5000&keepalives_idle=7").connection_url.query
+    assert (told["tcp_user_timeout"], told["keepalives_idle"], told["keepalives_count"]) == ("5000", "7", "3")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -29,11 +29,23 @@ _SECRET_PARAMETERS = ("password", "sslpassword")
 _CONNECTION_DEFAULTS = {
     "application_name": "dropship",
     "connect_timeout": "10",
-    # a machine that vanished must not hold locks for the two hours that TCP gives it by default
-    "keepalives_idle": "30",
+    # a server that vanished without a word is noticed within a minute: while we wait for its answer by probes, of which
+    # TCP would send the first after two hours, and while we talk to it by what it does not acknowledge
+    "keepalives_idle": "30",  # seconds
     "keepalives_interval": "10",
     "keepalives_count": "3",
+    "tcp_user_timeout": "60000",  # milliseconds
 }
+# and a machine of ours that vanished is noticed by the server, which otherwise keeps its locks for two hours
+_SESSION = "".join(
+    f"SET {name} = {value}; "
+    for name, value in {
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "60000",
+    }.items()
+)
 
 
 class Database:
@@ -75,8 +87,10 @@ class Database:
     @cached_property
     def sqlalchemy(self) -> Engine:
         """The engine; its pooled connections are looked at before they are used: a restart goes unnoticed."""
-        url = self._connection_url().set(drivername="postgresql+psycopg2")
-        return create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=12)
+        url = self.connection_url.set(drivername="postgresql+psycopg2")
+        engine = create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=12)
+        event.listen(engine, "connect", _begin_session)
+        return engine
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -118,7 +132,7 @@ class Database:
             with held_back(), self._adbc_lock:  # an interrupt in here would leave a connection that nobody knows
                 if self._adbc_template is None:
                     # what the others are cloned from: the first reads the server's types, and takes ten times as long
-                    template = adbc_driver_postgresql.dbapi.connect(_text(self._connection_url()), autocommit=True)
+                    template = adbc_driver_postgresql.dbapi.connect(_text(self.connection_url), autocommit=True)
                     self._adbc_template = template
                     self._adbc_closer = weakref.finalize(self, template.close)
                 clone = self._adbc_template.adbc_clone()
@@ -142,8 +156,17 @@ class Database:
                 self._adbc_closer()
             self._adbc_template = self._adbc_closer = None
 
-    def _connection_url(self) -> URL:
+    @property
+    def connection_url(self) -> URL:
+        """The address with its password, and with our defaults for what it does not say of connections. Secret."""
         return self._url.update_query_dict({k: v for k, v in _CONNECTION_DEFAULTS.items() if k not in self._url.query})
+
+
+def _begin_session(connection: Any, _: object) -> None:
+    connection.autocommit = True  # else what is set would go with the first transaction that is rolled back
+    with connection.cursor() as cursor:
+        cursor.execute(_SESSION)
+    connection.autocommit = False
 
 
 def _read(url: str) -> URL:
