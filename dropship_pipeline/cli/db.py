@@ -126,4 +126,33 @@ def grant(role: str, login: str) -> None:
     database = open_tables(load_settings())
     chosen = roles.Role(role)
     roles.grant(database, chosen, login)
-    click.echo(f"{login} is in role {chosen.in_postgres} now. To take it back: REVOKE {chosen.in_postgres} FROM …")
+    click.echo(f"{login} is in role {chosen.in_postgres} now; REVOKE {chosen.in_postgres} FROM it takes that back.")
+
+
+@db.command()
+def rekey() -> None:
+    """Encrypt the stored tokens, and what else is encrypted, with the newest key. May be run again at any time.
+
+    Where the key is in DROPSHIP_HOME, a new one is generated. Where DROPSHIP_SECRET_KEY is set, put the new key before
+    the old one, with a comma between, on every machine; start what runs there anew; run this; then take the old one out.
+
+    \b
+    dropship db rekey
+    """
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+    from dropship_pipeline.storage.ops import rekeying  # noqa: PLC0415
+    from dropship_pipeline.storage.ops.secrets import KEY_FILE, Cipher  # noqa: PLC0415
+
+    settings = load_settings()
+    database = open_tables(settings)
+    if settings.secret_key is None and settings.database_url is None:
+        done = rekeying.rekey_with_new(database, settings.absolute_home)
+        where = f"a new key, in {settings.absolute_home / KEY_FILE}"
+    else:
+        shared = settings.database_url is not None
+        done = rekeying.rekey(
+            database, Cipher.from_settings(settings.secret_key, settings.absolute_home, shared=shared)
+        )
+        where = "the first key of DROPSHIP_SECRET_KEY; no other is needed for what is in the tables"
+    click.echo(f"{done:,} of the encrypted values were of an older key. All are encrypted with {where}.")

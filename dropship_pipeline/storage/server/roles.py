@@ -5,6 +5,7 @@ What each role may do is in the migrations, in `ops.grant_roles()`: nothing abou
 
 import logging
 from enum import StrEnum
+from typing import Any
 
 from psycopg2 import sql
 from sqlalchemy import Connection, text
@@ -71,7 +72,7 @@ def grant(database: Database, role: Role, login: str) -> None:
                     f"The server of {database.address} has no role {role.in_postgres}, and this user may not create it",
                     f"Have an administrator run: {' '.join(_creation(missing))} Then run this again",
                 )
-            driver = connection.connection.dbapi_connection
+            driver: Any = connection.connection.dbapi_connection
             statement = sql.SQL("GRANT {} TO {}").format(sql.Identifier(role.in_postgres), sql.Identifier(login))
             connection.exec_driver_sql(statement.as_string(driver))
         except ProgrammingError as error:
