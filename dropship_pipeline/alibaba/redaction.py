@@ -17,9 +17,14 @@ _SHORTEST_SECRET = 4  # blotting out "US" or "NY" would only garble the message
 _LOOKS_SECRET = re.compile(r"(?=[0-9+=]*[A-Za-z])(?=[A-Za-z+=]*[0-9])[A-Za-z0-9+=]{24,}")
 
 
+def hide(words: str) -> str:
+    """The words without what looks like a secret."""
+    return _LOOKS_SECRET.sub(HIDDEN, words)
+
+
 def message(words: str) -> str:
     """The gateway's words fit to be shown: one line, shortened, without what looks like a secret."""
-    line = " ".join(_LOOKS_SECRET.sub(HIDDEN, words).split())
+    line = " ".join(hide(words).split())
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
 
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import orjson
 
+from dropship_pipeline.alibaba.reasons import ReasonCode
+
 MAX_INTEGER = 2**31 - 1
 MAX_BIGINT = 2**63 - 1
 # A key of a table must fit into a B-tree page; no identifier of this API comes near.
@@ -48,7 +50,7 @@ class Nulled(NamedTuple):
 class Unreadable(Exception):
     """An answer, or a record of one, that is not what it should be. `code` is stable, `words` say it to a person."""
 
-    def __init__(self, code: str, words: str) -> None:
+    def __init__(self, code: ReasonCode, words: str) -> None:
         self.code = code
         self.words = words
         super().__init__(f"{code}: {words}")

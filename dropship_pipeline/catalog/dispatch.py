@@ -43,7 +43,8 @@ class Refusal:
 class QuoteResult:
     """What came of a quote. Without options it was refused everywhere; with `fault` it is undecided and stays due.
 
-    `answered_at`: when the last answer came (UTC).
+    `answered_at`: when the last answer came (UTC). `unreadable`: why that one cannot be read, where it cannot: then
+    nothing is known of a refusal either.
     """
 
     quantity: int
@@ -52,6 +53,7 @@ class QuoteResult:
     refusals: tuple[Refusal, ...] = ()
     answered_at: datetime | None = None
     fault: ApiError | None = None
+    unreadable: Unreadable | None = None
 
 
 def quote_target(
@@ -79,10 +81,11 @@ def quote_flow(target: QuoteTarget, destination: Destination) -> Flow[QuoteResul
     """Try one location after the other, and larger quantities where the gateway wants them."""
     refusals: list[Refusal] = []
     answered_at: datetime | None = None
+    unreadable: Unreadable | None = None
     quantities = list(target.quantities)
     for location in target.locations:
         while True:
-            quantity = quantities[0]
+            quantity, unreadable = quantities[0], None
             outcome = yield EstimateFreight(
                 target.product_id,
                 quantity,
@@ -95,6 +98,7 @@ def quote_flow(target: QuoteTarget, destination: Destination) -> Flow[QuoteResul
                 try:
                     options = tuple(read_freight_options(outcome.answer.payload))
                 except Unreadable as why:
+                    unreadable = why
                     refusals.append(Refusal(location, quantity, UNREADABLE, str(why)))
                     break
                 if options:
@@ -111,4 +115,4 @@ def quote_flow(target: QuoteTarget, destination: Destination) -> Flow[QuoteResul
             if outcome.error.mend != "dispatch":
                 return QuoteResult(quantity, location, (), tuple(refusals), answered_at)
             break
-    return QuoteResult(quantities[0], target.locations[-1], (), tuple(refusals), answered_at)
+    return QuoteResult(quantities[0], target.locations[-1], (), tuple(refusals), answered_at, unreadable=unreadable)

@@ -16,7 +16,7 @@ _NEXT = (
 )
 _MEANINGS = {
     "refused": "Alibaba.com said no to these products: see catalog.freight_failures and ops.fetches",
-    "rejected": "answers that cannot be read: see ops.rejected_records",
+    "rejected": "answers that cannot be read: dropship rejected list",
     "undone": "not read this time; still due",
 }
 _REAL = (

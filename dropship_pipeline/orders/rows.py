@@ -15,13 +15,11 @@ from dropship_pipeline.alibaba.fulfilment import Fund, Logistics, Tracking
 from dropship_pipeline.alibaba.orders import Money, Order, OrderSummary
 from dropship_pipeline.alibaba.values import MAX_IDENTIFIER, Unreadable, clean
 from dropship_pipeline.catalog.columns import arrow_table
+from dropship_pipeline.catalog.ledger import rejected_row, rejected_table
 from dropship_pipeline.orders.statuses import STATUSES, looked_at_every
 from dropship_pipeline.tables import orders as tables
 from dropship_pipeline.tables.model import Table
 from dropship_pipeline.tables.ops import ORDER_FETCHES, REJECTED_RECORDS
-
-OF_THE_STORE = frozenset({"first_seen_at", "count"})
-"""Columns of a rejected record that the store counts."""
 
 _OF_THE_LIST = frozenset({"due_since", "requested_at"})
 
@@ -77,10 +75,12 @@ class OrderBatch:
         self.refused += 1
         self._note(trade_id, at, "refused", clean(code), listed, None)
 
-    def reject(self, trade_id: str, at: datetime, why: Unreadable, listed: OrderSummary | None) -> None:
+    def reject(
+        self, trade_id: str, at: datetime, why: Unreadable, payload: object, listed: OrderSummary | None
+    ) -> None:
         """It was answered (at, UTC), and the answer cannot be read. The reason is kept, the answer is not."""
         self._note(trade_id, at, "rejected", why.code, listed, None)
-        self._rejects[trade_id] = ("order", trade_id, f"{why.code}: {clean(why.words)}", None, at)
+        self._rejects[trade_id] = rejected_row("order", trade_id, why, at, payload, account=self._account)
 
     def tables(self) -> dict[str, pa.Table]:
         """The rows by full table name, `ops.order_fetches` and `ops.rejected_records` without what the store adds."""
@@ -118,7 +118,7 @@ class OrderBatch:
         return {
             **{table.full_name: arrow_table(table, found) for table, found in rows.items()},
             ORDER_FETCHES.full_name: arrow_table(ORDER_FETCHES, list(self._fetches.values()), _OF_THE_LIST),
-            REJECTED_RECORDS.full_name: arrow_table(REJECTED_RECORDS, list(self._rejects.values()), OF_THE_STORE),
+            REJECTED_RECORDS.full_name: rejected_table(list(self._rejects.values())),
         }
 
     def _note(

@@ -142,21 +142,41 @@ ACCOUNTS = Table(
 REJECTED_RECORDS = Table(
     "ops",
     "rejected_records",
-    "What could not be read: one bad product costs that product, and is kept here with the reason.",
+    "Dead letters: what could not be read, each until it is read or refused. One bad product costs that product. "
+    "See `dropship rejected list`.",
     (
         Column("kind", _TEXT, "What it is: `description`, `inventory`, `freight`, `listing`, `order`", nullable=False),
-        Column("record_key", _TEXT, "Which one: a product ID, mostly", nullable=False),
-        Column("reason", _TEXT, "Stable code, then words", nullable=False),
+        Column("record_key", _TEXT, "Which one: a product ID, an order ID, or feed:page of a listing", nullable=False),
+        Column(
+            "destination",
+            _TEXT,
+            "Destination of a freight quote (`US` or `US:90001`); '' for the other kinds",
+            nullable=False,
+        ),
+        Column("account", _TEXT, "Whose order it is; NULL for the other kinds"),
+        Column(
+            "reason",
+            _TEXT,
+            "Stable code: `not_an_object`, `not_a_list`, `no_product_id`, `other_product`, `no_product_ids`, "
+            "`no_levels`, `no_options`, `other_order` or `not_storable`",
+            nullable=False,
+        ),
+        Column("message", _TEXT, "The same in words", nullable=False),
+        Column("attempts", _BIG, "How many answers could not be read, one after the other", nullable=False),
+        Column("first_seen_at", _TIME, "When the first of them came (UTC)", nullable=False),
+        Column("last_seen_at", _TIME, "When the last of them came (UTC)", nullable=False),
+        Column("payload_hash", _BIG, "Hash of the last payload, as in ops.fetches: whether it changed"),
+        Column("raw_file", _TEXT, "Where the last answer was landed; NULL for an order, which is not landed"),
         Column(
             "payload",
             _TEXT,
-            "What was answered, shortened if it is very long; NULL for an order: it may hold an address",
+            "What was answered last, without what looks like a secret, and shortened if it is long; NULL for an order, "
+            "which names people, and for what is not storable",
         ),
-        Column("first_seen_at", _TIME, "When (UTC)", nullable=False),
-        Column("last_seen_at", _TIME, "When last (UTC)", nullable=False),
-        Column("count", _BIG, "How often", nullable=False),
+        Column("discarded_at", _TIME, "When a person gave it up (UTC): it counts again when its payload changes"),
+        Column("discarded_by", _TEXT, "Who did"),
     ),
-    key=("kind", "record_key"),
+    key=("kind", "record_key", "destination"),
 )
 
 WATCHED_PRODUCTS = Table(

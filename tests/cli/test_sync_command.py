@@ -157,7 +157,7 @@ def test_every_count_of_a_feed_has_its_column(capsys: pytest.CaptureFixture[str]
         "listed": "1,000", "new": "200", "changed": "30", "delisted": "4", "rejected": "5", "state": "held"
     }  # fmt: skip
     assert "12,345 calls, 6 throttles, 7 retries" in out
-    assert "rejected: answers that cannot be read: see ops.rejected_records" in out
+    assert "rejected: answers that cannot be read: dropship rejected list" in out
     assert "undone: not read this time; still due" in out
     assert "3,000 rows in 2 tables:\n  s3://bucket/latest\n" in out
     summary.snapshot = ""

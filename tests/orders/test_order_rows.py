@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dropship_pipeline.alibaba.fulfilment import read_fund, read_logistics, read_tracking
 from dropship_pipeline.alibaba.orders import OrderSummary, read_order
 from dropship_pipeline.alibaba.values import Unreadable
+from dropship_pipeline.catalog.fingerprint import payload_hash
 from dropship_pipeline.orders.rows import OrderBatch, OrderReading, sighting_rows
 from dropship_pipeline.sandbox import order_examples
 from dropship_pipeline.tables.arrow import arrow_schema
@@ -143,12 +144,14 @@ def test_unknown_statuses_are_counted_by_orders() -> None:
 
 def test_of_an_answer_that_cannot_be_read_the_reason_is_kept_and_not_the_answer() -> None:
     batch = OrderBatch("default")
-    batch.reject(TRADE_ID, READ_AT, Unreadable("not_an_object", "it is a list"), LISTED)
+    payload = ["Ada Lovelace", "+44 20 7946 0001"]
+    batch.reject(TRADE_ID, READ_AT, Unreadable("not_an_object", "it is a list"), payload, LISTED)
     tables = batch.tables()
     assert tables["ops.rejected_records"].to_pylist() == [
         {
-            "kind": "order", "record_key": TRADE_ID, "reason": "not_an_object: it is a list", "payload": None,
-            "last_seen_at": READ_AT,
+            "kind": "order", "record_key": TRADE_ID, "destination": "", "account": "default",
+            "reason": "not_an_object", "message": "it is a list", "last_seen_at": READ_AT,
+            "payload_hash": payload_hash(payload), "raw_file": None, "payload": None,
         }
     ]  # fmt: skip
     assert tables["ops.order_fetches"].to_pylist()[0]["outcome"] == "rejected"

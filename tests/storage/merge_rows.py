@@ -162,11 +162,22 @@ def ledger(
     )  # fmt: skip
 
 
-def rejects(kind: str, keys: Iterable[str], when: datetime, reason: str = "NOT_AN_OBJECT: a list") -> pa.Table:
+def rejects(
+    kind: str,
+    keys: Iterable[str],
+    when: datetime,
+    reason: str = "not_an_object",
+    destination: str = "",
+    payload_hash: int | None = 1,
+) -> pa.Table:
     return pa.Table.from_pylist(
-        [{"kind": kind, "record_key": key, "reason": reason, "payload": "[]", "last_seen_at": when} for key in keys],
+        [
+            {"kind": kind, "record_key": key, "destination": destination, "reason": reason, "message": "a list",
+             "last_seen_at": when, "payload_hash": payload_hash, "raw_file": f"raw/{kind}/1.parquet", "payload": "[]"}
+            for key in keys
+        ],
         REJECTS_SCHEMA,
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,7 @@ def test_merging_the_same_batch_again_changes_nothing(database: Database, merger
         )
         state = [versions(database, table) for table in (*CHILDREN, "products", "price_changes")]
         ops = (
-            ask(database, "SELECT record_key, count FROM ops.rejected_records"),
+            ask(database, "SELECT record_key, attempts FROM ops.rejected_records"),
             ask(database, "SELECT path, merged_at FROM ops.raw_files"),
         )
         if counts.changed:
@@ -346,19 +346,6 @@ def test_the_ledger_knows_when_an_answer_last_differed(database: Database, merge
     assert read(3, outcome="refused", code="X") == (at(3), at(3), 8, "refused")
     assert read(4, outcome="refused", code="X") == (at(4), at(3), 8, "refused")
     assert read(5, payload_hash=8) == (at(5), at(5), 8, "answered")
-
-
-def test_a_record_that_cannot_be_read_is_kept_and_counted_each_time(database: Database, merger: Merger) -> None:
-    for hours, reason in enumerate(("NO_ID: none", "NOT_AN_OBJECT: a list")):
-        merger.merge_descriptions(
-            descriptions([MUG], at(hours)),
-            ledger("description", ["P2"], at(hours)),
-            rejects("description", ["P1"], at(hours), reason),
-        )
-    assert ask(
-        database,
-        "SELECT kind, record_key, reason, payload, first_seen_at, last_seen_at, count FROM ops.rejected_records",
-    ) == [("description", "P1", "NOT_AN_OBJECT: a list", "[]", at(0), at(1), 2)]
 
 
 def test_the_wrong_tables_or_fetches_are_a_mistake_that_is_told_at_once(merger: Merger) -> None:

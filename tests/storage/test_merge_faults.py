@@ -16,7 +16,7 @@ from merge_rows import Goods, Landed, ask, at, descriptions, inventory, ledger, 
 
 from dropship_pipeline.storage.catalog import merge
 from dropship_pipeline.storage.catalog.merge import MergeCounts, Merger
-from dropship_pipeline.storage.server.database import CommitUnknown, Database, DatabaseDown, DatabaseProblem
+from dropship_pipeline.storage.server.database import Database, DatabaseDown, DatabaseProblem
 from dropship_pipeline.storage.server.locks import Lock, take
 
 FLASK = Goods("P1", skus={"S1": {1: "3.69"}})
@@ -90,14 +90,13 @@ def test_a_fault_that_stays_is_told_with_a_remedy_and_leaves_nothing_behind(
     assert describe(merger, [FLASK], 0, "raw/1").new == 1
 
 
-def test_a_commit_whose_outcome_is_unknown_says_so_and_may_be_repeated(database: Database, merger: Merger) -> None:
+def test_a_commit_that_broke_and_did_nothing_is_begun_again(database: Database, merger: Merger) -> None:
     describe(merger, [FLASK], 0)
     sabotage(database, BREAK, times=1, deferred=True)
     moved = replace(FLASK, skus={"S1": {1: "3.00"}})
-    with pytest.raises(CommitUnknown, match=r"was being committed.*finds nothing to do"):
-        describe(merger, [moved], 1, "raw/1")
     for _ in range(2):
         describe(merger, [moved], 1, "raw/1")
+    assert ask(database, "SELECT last_value > 1 FROM public.faults") == [(True,)]
     assert ask(database, "SELECT old_price, new_price FROM catalog.price_changes") == [
         (Decimal("3.6900"), Decimal("3.0000"))
     ]
@@ -167,11 +166,15 @@ def test_one_product_that_cannot_be_stored_costs_that_product(database: Database
     assert ask(database, "SELECT count(*) FROM catalog.products") == [(9,)]
     assert ask(database, "SELECT product_id FROM ops.fetches WHERE outcome = 'rejected'") == [("BAD",)]
     assert ask(database, "SELECT path FROM ops.raw_files") == [("raw/1",)]
-    [(key, reason, seen)] = ask(database, "SELECT record_key, reason, last_seen_at FROM ops.rejected_records")
-    assert (key, seen) == ("BAD", at(0))
-    assert reason.startswith("UNSTORABLE: ")
-    assert "\n" not in reason
+    columns = "record_key, reason, message, last_seen_at, payload_hash IS NULL, raw_file"
+    [(key, reason, words, seen, unhashed, file)] = ask(database, f"SELECT {columns} FROM ops.rejected_records")
+    assert (key, reason, seen, unhashed) == ("BAD", "not_storable", at(0), False)
+    assert file == "raw/description/1.parquet"
+    assert words
+    assert "\n" not in words
+    assert ask(database, "SELECT code FROM ops.fetches WHERE product_id = 'BAD'") == [("not_storable",)]
     assert describe(merger, [Goods("BAD", title="Mended")], 1).new == 1
+    assert ask(database, "SELECT * FROM ops.rejected_records") == []
 
 
 def test_stock_that_could_not_be_stored_was_no_first_reading(database: Database, merger: Merger) -> None:

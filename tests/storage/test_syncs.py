@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dropship_pipeline.storage.catalog.rejects import last_rejects, reject_counts, rejected_payload
 from dropship_pipeline.storage.ops.syncs import FeedCounts, close_sync, feed_counts, last_syncs, open_sync, table_counts
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.registry import PUBLISHED
@@ -43,16 +42,19 @@ class Tables:
             "catalog.products", product_id=product_id, first_seen_at=seen, described_at=changed, changed_at=changed
         )
 
-    def reject(self, kind: str, key: str, seen: datetime = AFTER) -> None:
+    def reject(self, kind: str, key: str, seen: datetime = AFTER, destination: str = "", **columns: Any) -> None:
         self.add(
             "ops.rejected_records",
             kind=kind,
             record_key=key,
-            reason="NO_ID: it has no id",
+            destination=destination,
+            reason="no_product_id",
+            message="it has no id",
             payload="{}",
             first_seen_at=BEFORE,
             last_seen_at=seen,
-            count=2,
+            attempts=2,
+            **columns,
         )
 
 
@@ -119,9 +121,10 @@ def test_a_product_that_was_rejected_in_two_ways_is_one_rejected_product(databas
     for product_id in ("1", "2", "3"):
         tables.member("a", product_id)
     tables.reject("description", "1")
-    tables.reject("freight", "1 to US:90001")
-    tables.reject("freight", "2 to MX")
+    tables.reject("freight", "1", destination="US:90001")
+    tables.reject("freight", "2", destination="MX")
     tables.reject("description", "3", seen=BEFORE)
+    tables.reject("inventory", "3", discarded_at=AFTER)
     tables.reject("listing", "3")
     tables.reject("description", "a product of no feed")
     assert feed_counts(database, SINCE, ["a"]) == [FeedCounts("a", 3, 0, 0, 0, rejected=2)]
@@ -191,15 +194,3 @@ def test_every_public_table_is_counted(database: Database, tables: Tables) -> No
         "catalog.products": 2,
         "catalog.feed_products": 1,
     }
-
-
-def test_rejected_records_are_counted_listed_and_shown(database: Database, tables: Tables) -> None:
-    tables.reject("description", "1", seen=BEFORE)
-    tables.reject("description", "2")
-    tables.reject("freight", "1 to US")
-    assert reject_counts(database) == {"description": 2, "freight": 1}
-    newest = last_rejects(database, 2)
-    assert [(reject.kind, reject.record_key) for reject in newest] == [("description", "2"), ("freight", "1 to US")]
-    assert (newest[0].reason, newest[0].count, newest[0].last_seen_at) == ("NO_ID: it has no id", 2, AFTER)
-    assert rejected_payload(database, "freight", "1 to US") == "{}"
-    assert rejected_payload(database, "freight", "nobody") is None

@@ -75,13 +75,45 @@ def test_too_many_answers_that_could_not_be_read_forbid_publishing(database: Dat
     assert not many.passed
     assert many.grave
     assert many.line.startswith(f"11 of 200 last answers ({KINDS[stage]}) could not be read; 5% may. ")
-    assert "ops.rejected_records" in many.line
+    assert f"dropship rejected list --kind {KINDS[stage]}" in many.line
+    assert "dropship publish --let-through" in many.line
     assert "DROPSHIP_MAX_REJECTED_SHARE" in many.line
     assert many.sample[0]["code"] == "NOT_AN_OBJECT"
     assert len(many.sample) == 10
     assert found(database, stage, "rejected_share", DROPSHIP_MAX_REJECTED_SHARE="0.1").passed
     with pytest.raises(Problem, match=r"Nothing is published. 11 of 200 last answers"):
         require_sound(database, settings())
+    require_sound(database, settings(), let_through=True)
+
+
+def test_what_is_wrong_in_the_rows_is_not_let_through_with_what_could_not_be_read(database: Database) -> None:
+    listed(database, 200)
+    rejected(database, Stage.PRODUCTS, 200)
+    tell(
+        database,
+        "INSERT INTO catalog.price_tiers (sku_id, min_quantity, product_id, price, currency) "
+        "VALUES ('S', 1, '1', -1, 'USD')",
+    )
+    with pytest.raises(Problem) as problem:
+        require_sound(database, settings(), let_through=True)
+    assert "catalog.price_tiers" in str(problem.value)
+    assert "could not be read" not in str(problem.value)
+
+
+def test_what_a_person_discarded_is_not_counted_among_the_rejected(database: Database) -> None:
+    listed(database, 200)
+    rejected(database, Stage.FREIGHT, 11)
+    tell(
+        database,
+        "INSERT INTO ops.rejected_records (kind, record_key, destination, reason, message, attempts, first_seen_at, "
+        "last_seen_at, discarded_at) SELECT kind, product_id, destination, 'not_a_list', 'a word', 2, now(), now(), "
+        "CASE WHEN product_id = '7' THEN now() END FROM ops.fetches WHERE kind = 'freight' AND outcome = 'rejected'",
+    )
+    finding = found(database, Stage.FREIGHT, "rejected_share")
+    assert (finding.count, finding.passed) == (10, True)
+    assert finding.sample[0]["message"] == "a word"
+    assert finding.sample[0]["attempts"] == 2
+    assert "7" not in {row["product_id"] for row in finding.sample}
 
 
 def test_one_bad_product_of_ten_stops_nothing_unless_none_may_be(database: Database) -> None:

@@ -189,9 +189,11 @@ def test_a_rejected_record_ends_a_sync_well_and_a_held_feed_does_not_though_all_
     done = merchant.dropship("sync", "--json")
     assert json.loads(done.stdout)["problems"] == []
     [record] = merchant.rows("SELECT * FROM ops.rejected_records")
-    assert (record["kind"], record["record_key"], record["count"]) == ("description", bad, 1)
-    assert "9" in record["reason"]
-    assert record["payload"].encode() in landed(merchant, "description")
+    assert (record["kind"], record["record_key"], record["attempts"]) == ("description", bad, 1)
+    assert record["reason"] == "other_product"
+    assert "9" in record["message"]
+    assert json.loads(record["payload"])["product_id"] == "9"
+    assert (merchant.home / "lake" / record["raw_file"]).is_file()
     assert merchant.value(f"SELECT count(*) FROM catalog.products WHERE product_id = '{bad}'") == 0
     assert merchant.value(f"SELECT count(*) FROM catalog.inventory_levels WHERE product_id = '{bad}'") > 0
 

@@ -301,12 +301,13 @@ def test_an_answer_that_could_not_be_read_before_and_can_be_now_is_merged_and_is
     harm(
         merchant,
         f"""
-        INSERT INTO ops.rejected_records (kind, record_key, reason, first_seen_at, last_seen_at, count)
-        SELECT kind, product_id, 'UNREADABLE: odd', fetched_at, fetched_at, 1 FROM ops.fetches
+        INSERT INTO ops.rejected_records
+            (kind, record_key, destination, reason, message, first_seen_at, last_seen_at, attempts)
+        SELECT kind, product_id, '', 'not_a_list', 'odd', fetched_at, fetched_at, 1 FROM ops.fetches
         WHERE kind = 'description' AND outcome = 'answered' AND {some}
         """,
         f"""
-        UPDATE ops.fetches SET outcome = 'rejected', code = 'UNREADABLE', payload_hash = NULL
+        UPDATE ops.fetches SET outcome = 'rejected', code = 'not_a_list', payload_hash = NULL
         WHERE kind = 'description' AND outcome = 'answered' AND {some}
         """,
         f"""

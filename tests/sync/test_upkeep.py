@@ -92,8 +92,8 @@ def test_alerts_that_last_stay_and_those_that_are_over_go(books: Books) -> None:
 
 def test_rejected_records_that_did_not_come_again_go(books: Books) -> None:
     for key, at in (("once", OLD), ("again", NEW)):
-        row = {"kind": "freight", "reason": "X", "first_seen_at": OLD, "count": 1}
-        books.add("ops.rejected_records", record_key=key, last_seen_at=at, **row)
+        row = {"kind": "freight", "reason": "X", "message": "x", "first_seen_at": OLD, "attempts": 1}
+        books.add("ops.rejected_records", record_key=key, destination="US", last_seen_at=at, **row)
     assert drop_history(books.database, "ops.rejected_records", BEFORE).removed == 1
     assert books.keys("ops.rejected_records", "record_key") == {"again"}
 

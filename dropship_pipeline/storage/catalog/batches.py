@@ -7,15 +7,18 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dropship_pipeline.alibaba.reasons import ReasonCode
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.ops import FETCHES, RAW_FILES, REJECTED_RECORDS
 
 FETCHES_SCHEMA = pa.schema([field for field in arrow_schema(FETCHES) if field.name != "changed_at"])
 """What a merge is told of each answer: a row of `ops.fetches`; `changed_at` follows from the answer before."""
 
-REJECTS_SCHEMA = pa.schema([f for f in arrow_schema(REJECTED_RECORDS) if f.name not in ("first_seen_at", "count")])
+_OF_THE_STORE = ("attempts", "first_seen_at", "discarded_at", "discarded_by")
+REJECTS_SCHEMA = pa.schema([f for f in arrow_schema(REJECTED_RECORDS) if f.name not in _OF_THE_STORE])
 """What a merge is told of each record that could not be read: `last_seen_at` is when it was answered."""
 
+_NOT_STORABLE: ReasonCode = "not_storable"
 _RAW_FILES_SCHEMA = pa.schema([f for f in arrow_schema(RAW_FILES) if f.name != "merged_at"])
 
 
@@ -62,9 +65,17 @@ class Batch:
         )
 
     def rejecting(self, reasons: Mapping[str, str]) -> "Batch":
-        """The batch without the rows of some products, which become rejected records."""
+        """The batch without the rows of some products, which become rejected records; `reasons`: words by product."""
         bad = pa.array(list(reasons), pa.string())
-        is_bad = pc.is_in(self.fetches["product_id"], bad)
+        is_bad = pc.and_(
+            pc.is_in(self.fetches["product_id"], bad), pc.not_equal(self.fetches["outcome"], pa.scalar("rejected"))
+        )
+        reject_rows = [
+            {"kind": row["kind"], "record_key": row["product_id"], "destination": row["destination"],
+             "reason": _NOT_STORABLE, "message": reasons[row["product_id"]], "last_seen_at": row["fetched_at"],
+             "payload_hash": row["payload_hash"], "raw_file": row["raw_file"]}
+            for row in self.fetches.filter(is_bad).to_pylist()
+        ]  # fmt: skip
         named = self.fetches.schema.get_field_index
         fetches = self.fetches.set_column(
             named("outcome"), "outcome", pc.if_else(is_bad, "rejected", self.fetches["outcome"])
@@ -74,11 +85,8 @@ class Batch:
         fetches = fetches.set_column(
             named("payload_hash"), "payload_hash", pc.if_else(is_bad, no_hash, fetches["payload_hash"])
         )
-        reject_rows = [
-            {"kind": row["kind"], "record_key": row["product_id"], "reason": reasons[row["product_id"]],
-             "payload": None, "last_seen_at": row["fetched_at"]}
-            for row in fetches.filter(is_bad).to_pylist()
-        ]  # fmt: skip
+        code = pa.scalar(_NOT_STORABLE)
+        fetches = fetches.set_column(named("code"), "code", pc.if_else(is_bad, code, fetches["code"]))
         return replace(
             self,
             tables={n: rows.filter(pc.invert(pc.is_in(rows["product_id"], bad))) for n, rows in self.tables.items()},

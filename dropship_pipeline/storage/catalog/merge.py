@@ -13,7 +13,8 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dropship_pipeline.storage.catalog import fresh_sql, merge_sql
+from dropship_pipeline.alibaba.redaction import message
+from dropship_pipeline.storage.catalog import fresh_sql, merge_sql, reject_sql
 from dropship_pipeline.storage.catalog.batches import REJECTS_SCHEMA, Batch, LandedFile, latest, raw_file_rows
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.failures import driver_error, in_our_words, is_bad_data
@@ -192,7 +193,7 @@ class Merger:
             if not is_bad_data(error):
                 raise
             if len(product_ids) == 1:
-                return {product_ids[0]: f"UNSTORABLE: {driver_error(error)}".split("\n", 1)[0]}
+                return {product_ids[0]: message(str(driver_error(error)).split("\n", 1)[0])}
             middle = len(product_ids) // 2
             return self._find_unstorable(recipe, batch, product_ids[:middle]) | self._find_unstorable(
                 recipe, batch, product_ids[middle:]
@@ -230,7 +231,8 @@ def _apply(recipe: _Recipe, batch: Batch, stage: Stage) -> MergeCounts:
         written[recipe.root.full_name] = new + changed
     stage.run(merge_sql.WRITE_LEDGER)
     if batch.rejects.num_rows:
-        stage.run(merge_sql.WRITE_REJECTS)
+        stage.run(reject_sql.WRITE_REJECTS)
+    stage.run(reject_sql.RESOLVE_PRODUCTS)
     if batch.raw_files:
         stage.run(merge_sql.WRITE_RAW_FILES)
     return MergeCounts(

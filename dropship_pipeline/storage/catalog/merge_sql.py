@@ -48,16 +48,6 @@ WHERE excluded.fetched_at > f.fetched_at
             IS DISTINCT FROM (f.outcome, f.code, f.payload_hash, f.raw_file)
 """
 
-WRITE_REJECTS = """
-INSERT INTO ops.rejected_records AS r (kind, record_key, reason, payload, first_seen_at, last_seen_at, count)
-SELECT DISTINCT ON (kind, record_key) kind, record_key, reason, payload, last_seen_at, last_seen_at, 1
-FROM staged_rejected_records
-ORDER BY kind, record_key, last_seen_at DESC
-ON CONFLICT (kind, record_key) DO UPDATE SET
-    reason = excluded.reason, payload = excluded.payload, last_seen_at = excluded.last_seen_at, count = r.count + 1
-WHERE excluded.last_seen_at > r.last_seen_at
-"""
-
 WRITE_RAW_FILES = """
 INSERT INTO ops.raw_files (path, kind, run_id, sweep_id, answers, merged_at)
 SELECT path, kind, run_id, sweep_id, answers, clock_timestamp() FROM staged_raw_files

@@ -1,47 +1,140 @@
-"""Reading `ops.rejected_records`: what could not be read. The merge writes them, in its transaction."""
+"""Dead letters, `ops.rejected_records`: found, counted, shown and given up. Merges write and resolve them.
 
-from dataclasses import dataclass
+A row is there as long as the last answer about its record could not be read. One that a person discarded stays, and
+counts for nothing until its payload changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 
 from dropship_pipeline.storage.server.database import Database
 
-_COUNTS = text("SELECT kind, count(*) AS n FROM ops.rejected_records GROUP BY kind ORDER BY kind")
+_COLUMNS = """kind, record_key, destination, account, reason, message, attempts, first_seen_at, last_seen_at, raw_file,
+    discarded_at, discarded_by"""
 
-_LIST = text("""
-    SELECT kind, record_key, reason, first_seen_at, last_seen_at, count FROM ops.rejected_records
-    ORDER BY last_seen_at DESC, kind, record_key LIMIT :n
+_CHOSEN = """
+    (:kinds = '{}' OR kind = ANY (:kinds)) AND (:reasons = '{}' OR reason = ANY (:reasons))
+    AND (:keys = '{}' OR record_key = ANY (:keys)
+        OR concat_ws(' to ', record_key, nullif(destination, '')) = ANY (:keys))
+    AND (CAST(:since AS timestamptz) IS NULL OR last_seen_at >= :since)
+    AND (CAST(:discarded AS boolean) IS NULL OR (discarded_at IS NOT NULL) = :discarded)
+"""
+
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM ops.rejected_records WHERE {_CHOSEN}
+    ORDER BY last_seen_at DESC, kind, record_key, destination LIMIT :n
+""")  # noqa: S608  texts of ours
+_COUNTS = text(f"""
+    SELECT kind, reason, count(*), sum(attempts)::bigint, min(first_seen_at), max(last_seen_at)
+    FROM ops.rejected_records WHERE {_CHOSEN}
+    GROUP BY kind, reason ORDER BY count(*) DESC, kind, reason
+""")  # noqa: S608  texts of ours
+_PAYLOAD = text("""
+    SELECT payload FROM ops.rejected_records
+    WHERE (kind, record_key, destination) = (:kind, :record_key, :destination)
 """)
+_DISCARD = text(f"""
+    UPDATE ops.rejected_records SET discarded_at = clock_timestamp(), discarded_by = :by
+    WHERE discarded_at IS NULL AND {_CHOSEN}
+""")  # noqa: S608  texts of ours
+_TAKE_BACK = text(f"""
+    UPDATE ops.rejected_records SET discarded_at = NULL, discarded_by = NULL
+    WHERE discarded_at IS NOT NULL AND {_CHOSEN}
+""")  # noqa: S608  texts of ours
 
-_PAYLOAD = text("SELECT payload FROM ops.rejected_records WHERE kind = :kind AND record_key = :record_key")
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which dead letters: all that fit every part that is given.
+
+    `keys`: as `Reject.name` shows them, or record keys, which stand for every destination. `since`: those whose last
+    answer came then or later (UTC). `discarded`: only those that were given up, or only the others; None: both.
+    """
+
+    keys: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    since: datetime | None = None
+    discarded: bool | None = False
+
+    def parameters(self) -> dict[str, object]:
+        """For the statements."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One rejected record without its payload. Times are UTC; `count`: how often it was met."""
+    """A dead letter without its payload. Times are UTC; `attempts`: answers in a row that could not be read."""
 
     kind: str
     record_key: str
+    destination: str
+    account: str | None
     reason: str
+    message: str
+    attempts: int
     first_seen_at: datetime
     last_seen_at: datetime
-    count: int
+    raw_file: str | None
+    discarded_at: datetime | None
+    discarded_by: str | None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: `1601206892606`, `1601206892606 to US:90001`."""
+        return f"{self.record_key} to {self.destination}" if self.destination else self.record_key
 
 
-def reject_counts(database: Database) -> dict[str, int]:
-    """How many there are of each kind: `description`, `inventory`, `freight`, `listing`."""
+@dataclass(frozen=True, slots=True)
+class RejectCount:
+    """How many dead letters of a kind have the same reason, and what they come to together. Times are UTC."""
+
+    kind: str
+    reason: str
+    records: int
+    attempts: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+def list_rejects(database: Database, chosen: Chosen, limit: int | None = None) -> list[Reject]:
+    """At most `limit` of them, those first whose last answer is newest."""
     with database.begin() as connection:
-        return {row.kind: row.n for row in connection.execute(_COUNTS)}
+        return [Reject(*row) for row in connection.execute(_LIST, {**chosen.parameters(), "n": limit})]
 
 
-def last_rejects(database: Database, n: int) -> list[Reject]:
-    """The `n` that were met last, newest first."""
+def count_rejects(database: Database, chosen: Chosen) -> list[RejectCount]:
+    """How many there are by kind and reason, the most frequent first."""
     with database.begin() as connection:
-        return [Reject(*row) for row in connection.execute(_LIST, {"n": n})]
+        return [RejectCount(*row) for row in connection.execute(_COUNTS, chosen.parameters())]
 
 
-def rejected_payload(database: Database, kind: str, record_key: str) -> str | None:
-    """What was answered, shortened if it is very long; None if there is no such record."""
+def rejected_payload(database: Database, reject: Reject) -> str | None:
+    """What was answered last, as JSON fit to be shown; None if none is kept, or the record is resolved by now."""
+    identity = {"kind": reject.kind, "record_key": reject.record_key, "destination": reject.destination}
     with database.begin() as connection:
-        return connection.execute(_PAYLOAD, {"kind": kind, "record_key": record_key}).scalar_one_or_none()
+        return connection.execute(_PAYLOAD, identity).scalar_one_or_none()
+
+
+def discard_rejects(database: Database, chosen: Chosen, by: str) -> int:
+    """Give them up in the name of `by`; how many were not given up before."""
+    with database.begin() as connection:
+        return connection.execute(_DISCARD, {**chosen.parameters(), "by": by}).rowcount
+
+
+def take_back(database: Database, chosen: Chosen) -> int:
+    """Let what was given up count again; how many."""
+    with database.begin() as connection:
+        return connection.execute(_TAKE_BACK, chosen.parameters()).rowcount
+
+
+def left_of(database: Database, rejects: Sequence[Reject]) -> list[Reject]:
+    """Which of these are still dead letters, as they stand now."""
+    if not rejects:
+        return []
+    known = {(reject.kind, reject.name) for reject in rejects}
+    chosen = Chosen(keys=tuple({reject.name for reject in rejects}), discarded=None)
+    return [reject for reject in list_rejects(database, chosen) if (reject.kind, reject.name) in known]

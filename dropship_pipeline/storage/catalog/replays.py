@@ -58,11 +58,6 @@ _FORGET = {
         AND (f.outcome <> 'answered' OR NOT EXISTS (SELECT FROM catalog.products p WHERE p.product_id = f.product_id))
     """,
 }
-_FORGET_SETTLED = text("""
-    DELETE FROM ops.rejected_records r USING ops.fetches f
-    WHERE f.kind = r.kind AND f.outcome = 'answered' AND f.fetched_at = r.last_seen_at
-        AND r.record_key = concat_ws(' to ', f.product_id, nullif(f.destination, ''))
-""")
 
 
 def of_use(database: Database, kind: str, landed: Sequence[Landed], feeds: Sequence[str]) -> set[int]:
@@ -100,12 +95,6 @@ def forget_lost(database: Database, kinds: Sequence[str], feeds: Sequence[str]) 
                 asked = {"everywhere": not feeds, "feeds": list(feeds)}
                 forgotten += connection.execute(lost, asked).rowcount
     return forgotten
-
-
-def forget_settled_rejects(database: Database) -> int:
-    """Strike rejected records whose very answer has been read by now; how many there were."""
-    with database.begin() as connection:
-        return connection.execute(_FORGET_SETTLED).rowcount
 
 
 def mend_market(database: Database, feeds: Sequence[str]) -> int:

@@ -142,7 +142,7 @@ _SETTLE = """
             reason = CASE
                 WHEN v.state = 'waiting' THEN :reason
                 WHEN v.outcome = 'refused' THEN 'Alibaba.com refuses it' || coalesce(' (code ' || v.code || ')', '')
-                WHEN v.outcome = 'rejected' THEN 'The answer about it could not be read: see ops.rejected_records' END,
+                WHEN v.outcome = 'rejected' THEN 'The answer about it cannot be read: dropship rejected list' END,
             settled_at = CASE WHEN v.state <> 'waiting' THEN CAST(:now AS timestamptz) END,
             not_before = CASE WHEN v.state = 'waiting' THEN CAST(:now AS timestamptz)
                 + least(:first_pause * 2 ^ least(v.attempts - 1, 20), :longest_pause) * interval '1 second' END,

@@ -41,8 +41,8 @@ _FEED_COUNTS = text("""
     ), changed AS (
         SELECT product_id FROM touched JOIN catalog.products USING (product_id) WHERE first_seen_at < :since
     ), rejected AS (
-        SELECT DISTINCT split_part(record_key, ' to ', 1) AS product_id
-        FROM ops.rejected_records WHERE last_seen_at >= :since AND kind <> 'listing'
+        SELECT DISTINCT record_key AS product_id FROM ops.rejected_records
+        WHERE last_seen_at >= :since AND discarded_at IS NULL AND kind IN ('description', 'inventory', 'freight')
     )
     SELECT f.feed,
            count(m.product_id) FILTER (WHERE m.delisted_at IS NULL) AS listed,

@@ -32,7 +32,7 @@ _PAST = {
     ),
     "ops.alerts": ("key", "resolved_at < :before"),
     "ops.order_days": ("account, day", "reconciled_at < :before"),
-    "ops.rejected_records": ("kind, record_key", "last_seen_at < :before"),
+    "ops.rejected_records": ("kind, record_key, destination", "last_seen_at < :before"),
     # products that somebody asked for by ID and that Alibaba.com does not know
     "ops.fetches": (
         "kind, product_id, destination",

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sqlalchemy import text
 
 from dropship_pipeline.alibaba.orders import OrderSummary
-from dropship_pipeline.storage.catalog.merge_sql import WRITE_REJECTS
+from dropship_pipeline.storage.catalog.reject_sql import RESOLVE_ORDERS, WRITE_REJECTS
 from dropship_pipeline.storage.orders import order_sql
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.failures import in_our_words
@@ -215,6 +215,7 @@ def _merge(tables: Mapping[str, pa.Table], stage: Stage) -> OrderCounts:
     [(orders, new, changed)] = stage.run(order_sql.merge_orders())
     stage.run(order_sql.WRITE_LEDGER)
     stage.run(WRITE_REJECTS)
+    stage.run(RESOLVE_ORDERS)
     return OrderCounts(
         orders=orders,
         new=new,

@@ -21,7 +21,8 @@ class Readings:
     """How the readings of one kind stand: one for each product that is listed now and, of freight, each destination.
 
     Of all of them, `made` were made at least once, of which the last answer was `answered` or `rejected` (it could not
-    be read), or else refused. `stale` ones are too old, or were due for as long and never made.
+    be read, and nobody has discarded it), or else refused. `stale` ones are too old, or were due for as long and never
+    made.
     """
 
     all: int
@@ -71,18 +72,21 @@ _READINGS = """
     CROSS JOIN unnest(CAST(:destinations AS text[])) AS d (destination)
     LEFT JOIN catalog.products p ON p.product_id = o.product_id
     LEFT JOIN ops.fetches f ON f.kind = :kind AND f.product_id = o.product_id AND f.destination = d.destination
+    LEFT JOIN ops.rejected_records r
+        ON r.kind = :kind AND r.record_key = o.product_id AND r.destination = d.destination AND f.outcome = 'rejected'
     WHERE (:kind <> 'freight' OR (p.product_id IS NOT NULL AND p.delisted_at IS NULL))
 """
 _READ_AT = "greatest(f.fetched_at, o.listed_at)"
 _STALE = f"{_READ_AT} < now() - CAST(:age AS interval)"
-_REJECTED = "f.outcome = 'rejected'"
+_REJECTED = "f.outcome = 'rejected' AND r.discarded_at IS NULL"
 _COUNTS = text(f"""
     SELECT count(*), count(f.outcome), count(*) FILTER (WHERE f.outcome = 'answered'),
         count(*) FILTER (WHERE {_REJECTED}), count(*) FILTER (WHERE {_STALE})
     {_READINGS}
 """)
 _REJECTED_SAMPLE = text(f"""
-    SELECT o.product_id, d.destination, f.code, f.fetched_at {_READINGS} AND {_REJECTED}
+    SELECT o.product_id, d.destination, f.code, r.message, r.attempts, f.fetched_at
+    {_READINGS} AND {_REJECTED}
     ORDER BY f.fetched_at DESC, o.product_id LIMIT {SAMPLE}
 """)
 _STALE_SAMPLE = text(f"""

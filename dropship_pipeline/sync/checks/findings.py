@@ -126,7 +126,8 @@ def of_rejects(table: str, kind: str, readings: standing.Readings, allowed: floa
         (readings.rejected, readings.made),
         allowed,
         f"last answers ({kind}) could not be read",
-        f"Read the reasons in ops.rejected_records, kind {kind}; where they may be, raise DROPSHIP_MAX_REJECTED_SHARE",
+        f"See why: dropship rejected list --kind {kind}. Those that may be: dropship rejected discard; to publish this "
+        "once: dropship publish --let-through; for good: DROPSHIP_MAX_REJECTED_SHARE",
         readings.rejected_sample,
     )
     return replace(finding, grave=not finding.passed)

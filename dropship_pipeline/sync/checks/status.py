@@ -84,7 +84,7 @@ _FACTS = text("""
         (SELECT origin FROM ops.origin) AS origin,
         (SELECT count(*) FROM catalog.products WHERE delisted_at IS NULL) AS products,
         (SELECT rate FROM ops.call_budget ORDER BY next_free DESC LIMIT 1) AS calls_per_second,
-        (SELECT count(*) FROM ops.rejected_records) AS rejected_records
+        (SELECT count(*) FROM ops.rejected_records WHERE discarded_at IS NULL) AS rejected_records
 """)
 
 _FEEDS = text("""
@@ -107,7 +107,10 @@ _KIND = text("""
            count(*) FILTER (WHERE f.fetched_at IS NULL) AS unread,
            count(*) FILTER (WHERE f.fetched_at <= now() - make_interval(secs => :age)) AS stale,
            count(*) FILTER (WHERE f.outcome = 'refused') AS refused,
-           count(*) FILTER (WHERE f.outcome = 'rejected') AS rejected,
+           count(*) FILTER (WHERE f.outcome = 'rejected' AND NOT EXISTS (
+               SELECT FROM ops.rejected_records r
+               WHERE (r.kind, r.record_key, r.destination) = (:kind, o.product_id, :destination)
+                   AND r.discarded_at IS NOT NULL)) AS rejected,
            min(f.fetched_at) AS oldest_at
     FROM (SELECT DISTINCT product_id FROM catalog.feed_products WHERE delisted_at IS NULL) o
     LEFT JOIN catalog.products p USING (product_id)

@@ -99,7 +99,7 @@ def _take(batch: OrderBatch, told: _Told, details: Answer) -> None:
     try:
         order = read_order(details.payload, told.trade_id)
     except Unreadable as why:
-        batch.reject(told.trade_id, details.received_at, why, told.listed)
+        batch.reject(told.trade_id, details.received_at, why, details.payload, told.listed)
         return
     parts = told.parts
     reading = OrderReading(

@@ -33,7 +33,7 @@ from dropship_pipeline.catalog.feeds import feed
 from dropship_pipeline.catalog.ledger import Ledger
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.catalog.merge import MergeCounts
-from dropship_pipeline.storage.catalog.replays import Landed, forget_lost, forget_settled_rejects, mend_market, of_use
+from dropship_pipeline.storage.catalog.replays import Landed, forget_lost, mend_market, of_use
 from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile, TornRawFile, landed, read_raw, unrecorded
 from dropship_pipeline.sync.replay.listings import replay_listings
 from dropship_pipeline.sync.replay.summary import KindReplayed, ReplaySummary
@@ -90,7 +90,6 @@ def replay(
         store.progress.advance(1)
     if _DECIDE_WHAT_IS_ON_OFFER & done.keys():
         summary.kinds[0].rows_written += mend_market(store.database, feeds)
-    forget_settled_rejects(store.database)
     store.progress.finish()
     summary.seconds = time.monotonic() - began
     return summary

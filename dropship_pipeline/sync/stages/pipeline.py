@@ -169,7 +169,7 @@ def settle(
         try:
             rows.add(kind.read(answer.payload, answer.key), answer.received_at)
         except Unreadable as why:
-            ledger.reject(answer.key, answer.received_at, why, answer.body)
+            ledger.reject(answer.key, answer.received_at, why, answer.payload)
         else:
             ledger.answered(answer.key, answer.received_at, answer.payload)
     return kind.merge(merger, rows.tables(), ledger.fetches(), ledger.rejects(), list(done)), ledger

@@ -16,9 +16,8 @@ from dropship_pipeline.alibaba.operations import OPERATIONS
 from dropship_pipeline.alibaba.outcomes import Answered, Failed, Flow, Outcome
 from dropship_pipeline.alibaba.protocol import Answer
 from dropship_pipeline.alibaba.requests import EstimateFreight
-from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.destinations import Destination
-from dropship_pipeline.catalog.dispatch import UNREADABLE, QuoteResult, QuoteTarget, quote_flow, quote_target
+from dropship_pipeline.catalog.dispatch import QuoteResult, QuoteTarget, quote_flow, quote_target
 from dropship_pipeline.catalog.freight import FreightRows
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.catalog.ledger import Ledger
@@ -129,10 +128,11 @@ def settle_quotes(
         result, destination = quoted.result, str(quoted.destination)
         if result.answered_at is None:
             continue
-        if not result.options and result.refusals[-1].code == UNREADABLE:
+        last = quoted.outcomes[-1]
+        if result.unreadable is not None and isinstance(last, Answered):
             # an answer that nobody can read is no refusal: the quotes of before stand
-            why = Unreadable(UNREADABLE, result.refusals[-1].message)
-            ledger.reject(quoted.product_id, result.answered_at, why, _body(quoted.outcomes[-1]), destination)
+            why, payload = result.unreadable, last.answer.payload
+            ledger.reject(quoted.product_id, result.answered_at, why, payload, destination)
             continue
         rows.add(
             quoted.product_id,
@@ -143,17 +143,12 @@ def settle_quotes(
             result.refusals,
             result.answered_at,
         )
-        last = quoted.outcomes[-1]
         if result.options and isinstance(last, Answered):
             fallbacks += bool(result.refusals)
             ledger.answered(quoted.product_id, result.answered_at, last.answer.payload, destination)
         else:
             ledger.refuse(quoted.product_id, result.answered_at, result.refusals[-1].code, destination)
     return merger.merge_freight(rows.tables(), ledger.fetches(), ledger.rejects(), list(done)), ledger, fallbacks
-
-
-def _body(outcome: Outcome) -> bytes:
-    return outcome.answer.body if isinstance(outcome, Answered) else outcome.answer_body or b""
 
 
 def _recover(session: Session, counter: Counter) -> None:

@@ -439,21 +439,35 @@ COMMENT ON COLUMN ops.accounts.updated_at IS 'When (UTC)';
 CREATE TABLE ops.rejected_records (
     kind text NOT NULL,
     record_key text NOT NULL,
+    destination text NOT NULL,
+    account text,
     reason text NOT NULL,
-    payload text,
+    message text NOT NULL,
+    attempts bigint NOT NULL,
     first_seen_at timestamptz NOT NULL,
     last_seen_at timestamptz NOT NULL,
-    count bigint NOT NULL,
-    PRIMARY KEY (kind, record_key)
+    payload_hash bigint,
+    raw_file text,
+    payload text,
+    discarded_at timestamptz,
+    discarded_by text,
+    PRIMARY KEY (kind, record_key, destination)
 );
-COMMENT ON TABLE ops.rejected_records IS 'What could not be read: one bad product costs that product, and is kept here with the reason.';
-COMMENT ON COLUMN ops.rejected_records.kind IS 'What it is: `description`, `inventory`, `freight`, `listing`';
-COMMENT ON COLUMN ops.rejected_records.record_key IS 'Which one: a product ID, mostly';
-COMMENT ON COLUMN ops.rejected_records.reason IS 'Stable code, then words';
-COMMENT ON COLUMN ops.rejected_records.payload IS 'What was answered, shortened if it is very long';
-COMMENT ON COLUMN ops.rejected_records.first_seen_at IS 'When (UTC)';
-COMMENT ON COLUMN ops.rejected_records.last_seen_at IS 'When last (UTC)';
-COMMENT ON COLUMN ops.rejected_records.count IS 'How often';
+COMMENT ON TABLE ops.rejected_records IS 'Dead letters: what could not be read, each until it is read or refused. One bad product costs that product. See `dropship rejected list`.';
+COMMENT ON COLUMN ops.rejected_records.kind IS 'What it is: `description`, `inventory`, `freight`, `listing`, `order`';
+COMMENT ON COLUMN ops.rejected_records.record_key IS 'Which one: a product ID, an order ID, or feed:page of a listing';
+COMMENT ON COLUMN ops.rejected_records.destination IS 'Destination of a freight quote (`US` or `US:90001`); '''' for the other kinds';
+COMMENT ON COLUMN ops.rejected_records.account IS 'Whose order it is; NULL for the other kinds';
+COMMENT ON COLUMN ops.rejected_records.reason IS 'Stable code: `not_an_object`, `not_a_list`, `no_product_id`, `other_product`, `no_product_ids`, `no_levels`, `no_options`, `other_order` or `not_storable`';
+COMMENT ON COLUMN ops.rejected_records.message IS 'The same in words';
+COMMENT ON COLUMN ops.rejected_records.attempts IS 'How many answers could not be read, one after the other';
+COMMENT ON COLUMN ops.rejected_records.first_seen_at IS 'When the first of them came (UTC)';
+COMMENT ON COLUMN ops.rejected_records.last_seen_at IS 'When the last of them came (UTC)';
+COMMENT ON COLUMN ops.rejected_records.payload_hash IS 'Hash of the last payload, as in ops.fetches: whether it changed';
+COMMENT ON COLUMN ops.rejected_records.raw_file IS 'Where the last answer was landed; NULL for an order, which is not landed';
+COMMENT ON COLUMN ops.rejected_records.payload IS 'What was answered last, without what looks like a secret, and shortened if it is long; NULL for an order, which names people, and for what is not storable';
+COMMENT ON COLUMN ops.rejected_records.discarded_at IS 'When a person gave it up (UTC): it counts again when its payload changes';
+COMMENT ON COLUMN ops.rejected_records.discarded_by IS 'Who did';
 
 CREATE TABLE ops.watched_products (
     product_id text NOT NULL,

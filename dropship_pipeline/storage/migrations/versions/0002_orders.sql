@@ -253,6 +253,3 @@ COMMENT ON COLUMN ops.order_days.differing IS 'Of these, with another status or 
 COMMENT ON COLUMN ops.order_days.unlisted IS 'Orders of the day in the tables that the list did not show';
 COMMENT ON COLUMN ops.order_days.reason IS 'Why the list could not be read to its end, or an order not at all; NULL: all is done';
 COMMENT ON COLUMN ops.order_days.reconciled_at IS 'When (UTC)';
-
-COMMENT ON COLUMN ops.rejected_records.kind IS 'What it is: `description`, `inventory`, `freight`, `listing`, `order`';
-COMMENT ON COLUMN ops.rejected_records.payload IS 'What was answered, shortened if it is very long; NULL for an order: it may hold an address';
