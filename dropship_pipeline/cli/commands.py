@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "dropship_pipeline.cli.webhooks:webhooks",
         "Push messages: receive them, and look at those that came.",
     ),
+    "watch": (
+        "dropship_pipeline.cli.watch:watch",
+        "Products to be told of: cost moved, stock low, variant or product gone.",
+    ),
     "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables, or a published snapshot, a question."),
     "report": ("dropship_pipeline.cli.report:report", "Make the report: the catalogue on one page, for people."),
     "db": ("dropship_pipeline.cli.db:db", "The database: psql, its address, its server, its migrations."),

@@ -18,9 +18,10 @@ from dropship_pipeline.storage.server.database import Database
 class Difference:
     """How a variant of a watched product (`sku_id` '': the product itself) differs from what people know of it.
 
-    `was_known`: there is a row of `ops.watched_offers`; `is_there`: it is on offer. The old price is the one that people
-    know, as of `priced_at`; `has_moved`: the new one is further from it than `maximum_move` percent, or in another
-    currency. `is_low`: below `minimum_stock`, and until there is twice that. None: not known, or there is no such rule.
+    `was_known`: there is a row of `ops.watched_offers`; `is_there`: it is on offer. The old price is the one that
+    people know, as of `priced_at`; `has_moved`: the new one is further from it than `maximum_move` percent, or in
+    another currency. `is_low`: it fell below `minimum_stock`, and there is not twice that again. None: not known, or
+    no rule says.
     """
 
     product_id: str

@@ -117,7 +117,9 @@ def judged(
     before = {alert.key: alert for alert in alerts}
     found = dict(before)
     for event in (*events, *states):
-        if isinstance(event, Sighting):
+        if isinstance(event, Sighting) and event.kind is Kind.WATCH:
+            found[event.key] = _newest(found.get(event.key), event, now)
+        elif isinstance(event, Sighting):
             found[event.key] = _seen(found.get(event.key), event, now)
         else:
             for key, alert in found.items():
@@ -132,23 +134,25 @@ def judged(
     return [alert for key, alert in found.items() if alert != before.get(key)]
 
 
+def _first(seen: Sighting, next_at: datetime) -> Alert:
+    return Alert(
+        key=seen.key,
+        kind=seen.kind,
+        subject=seen.subject,
+        partitions=seen.partitions,
+        title=seen.title,
+        detail=seen.detail,
+        link=seen.link,
+        first_at=seen.at,
+        last_at=seen.at,
+        next_at=next_at,
+    )
+
+
 def _seen(alert: Alert | None, seen: Sighting, now: datetime) -> Alert:
-    if seen.kind is Kind.WATCH:
-        return _newest(alert, seen, now)
     first_word = now + seen.wait
     if alert is None or (alert.resolved_at is not None and seen.at - alert.resolved_at > AGAIN_AFTER):
-        return Alert(
-            key=seen.key,
-            kind=seen.kind,
-            subject=seen.subject,
-            partitions=seen.partitions,
-            title=seen.title,
-            detail=seen.detail,
-            link=seen.link,
-            first_at=seen.at,
-            last_at=seen.at,
-            next_at=first_word,
-        )
+        return _first(seen, first_word)
     if _is_old_news(alert, seen):
         return alert
     again = replace(
@@ -173,13 +177,10 @@ def _seen(alert: Alert | None, seen: Sighting, now: datetime) -> Alert:
 
 def _newest(alert: Alert | None, seen: Sighting, now: datetime) -> Alert:
     """News takes the place of what was told before, and of what was not told yet: the newest of a product wins."""
-    fresh = Alert(
-        seen.key, seen.kind, seen.subject, seen.partitions, seen.title, seen.detail, seen.link, seen.at, seen.at
-    )
     if alert is None:
-        return replace(fresh, next_at=now)
-    waits_for = alert.next_at if alert.attempts else now
-    return replace(fresh, first_at=alert.first_at, count=alert.count + 1, attempts=alert.attempts, next_at=waits_for)
+        return _first(seen, now)
+    next_at = alert.next_at if alert.attempts and alert.next_at is not None else now
+    return replace(_first(seen, next_at), first_at=alert.first_at, count=alert.count + 1, attempts=alert.attempts)
 
 
 def _is_old_news(alert: Alert, seen: Sighting) -> bool:
