@@ -134,7 +134,7 @@ def rekey() -> None:
     """Encrypt the stored tokens, and what else is encrypted, with the newest key. May be run again at any time.
 
     Where the key is in DROPSHIP_HOME, a new one is generated. Where DROPSHIP_SECRET_KEY is set, put the new key before
-    the old one, with a comma between, on every machine; start what runs there anew; run this; then take the old one out.
+    the old one, with a comma between, on every machine; start what runs there anew; run this; take the old one out.
 
     \b
     dropship db rekey
