@@ -32,6 +32,7 @@ from dropship_pipeline.storage.ops.secrets import Cipher
 from dropship_pipeline.storage.ops.syncs import close_sync, feed_counts, open_sync
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.opening import open_database
+from dropship_pipeline.storage.server.transactions import Transactions
 from dropship_pipeline.sync.place import SIMULATED_ACCOUNT, Place, find_place
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, SyncSummary
@@ -87,6 +88,11 @@ class Store:
     def merger(self) -> Merger:
         """The writer of the public tables."""
         return self._open.enter_context(Merger(self.database))
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        """What runs the merges of sweeps: one connection for all of them."""
+        return self._open.enter_context(closing(Transactions(self.database)))
 
     @cached_property
     def raw(self) -> RawWriter:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.storage.catalog.fetches import feeds_left
-from dropship_pipeline.storage.catalog.memberships import sweep_states
+from dropship_pipeline.storage.catalog.sweeps import sweep_states
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 

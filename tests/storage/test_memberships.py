@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,16 +12,19 @@ import pyarrow as pa
 import pytest
 from merge_rows import Goods, ask, at, descriptions, ledger, tell
 
-from dropship_pipeline.storage.catalog.memberships import (
+from dropship_pipeline.storage.catalog.memberships import merge_sweep
+from dropship_pipeline.storage.catalog.merge import Merger
+from dropship_pipeline.storage.catalog.sweeps import (
+    LeaseLost,
+    SweepLease,
     SweepResult,
     finished_sweep,
-    merge_sweep,
     open_sweep,
-    resumable_sweep,
+    take_over,
 )
-from dropship_pipeline.storage.catalog.merge import Merger
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.locks import Lock, take
+from dropship_pipeline.storage.server.transactions import Transactions
 
 FEED, OTHER = "us_standard", "local_us"
 HOUR = timedelta(hours=1)
@@ -40,7 +44,7 @@ def positions(seen: Iterable[str]) -> pa.Table:
     return pa.table({"product_id": pa.array(seen, pa.string()), "position": pa.array(range(len(seen)), pa.int64())})
 
 
-def merge(database: Database, sweep_id: str, seen: Iterable[str], feed: str = FEED, **named: Any) -> SweepResult:
+def merge(database: Database, lease: SweepLease, seen: Iterable[str], **named: Any) -> SweepResult:
     rows = positions(seen)
     given = {
         "pages": 1,
@@ -50,11 +54,12 @@ def merge(database: Database, sweep_id: str, seen: Iterable[str], feed: str = FE
         "is_held": never,
         "let_through": False,
     }
-    return merge_sweep(database, sweep_id=sweep_id, feed=feed, seen=rows, **{**given, **named})  # type: ignore[arg-type]
+    with closing(Transactions(database)) as transactions:
+        return merge_sweep(transactions, lease, seen=rows, **{**given, **named})  # type: ignore[arg-type]
 
 
 def sweep(database: Database, seen: Iterable[str], feed: str = FEED, **named: Any) -> SweepResult:
-    return merge(database, open_sweep(database, feed, "run-1"), seen, feed, **named)
+    return merge(database, open_sweep(database, feed, "run-1"), seen, **named)
 
 
 def members(database: Database, feed: str = FEED) -> list[str]:
@@ -256,35 +261,59 @@ def test_a_product_without_a_status_comes_back_too(database: Database) -> None:
 
 def test_merging_the_same_sweep_twice_is_not_two_sweeps(database: Database) -> None:
     sweep(database, ["A", "B"])
-    sweep_id = open_sweep(database, FEED, "run-2")
-    first = merge(database, sweep_id, ["A", "NEW"])
-    again = merge(database, sweep_id, ["A", "NEW"])
+    lease = open_sweep(database, FEED, "run-2")
+    first = merge(database, lease, ["A", "NEW"])
+    again = merge(database, lease, ["A", "NEW"])
     assert again == first
     assert (again.missed_once, again.delisted, again.new) == (1, 0, 1)
     assert members(database) == ["A", "B", "NEW"]
 
 
-def test_two_sweeps_that_were_under_way_side_by_side_do_not_count_as_two_in_a_row(database: Database) -> None:
+def nothing_is_merged(database: Database, lease: SweepLease, seen: Iterable[str]) -> None:
+    tables = ("catalog.feed_products", "catalog.listing_changes", "ops.missed_memberships", "ops.sweeps")
+    before = [ask(database, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
+    with pytest.raises(LeaseLost, match=f"Another run has taken over the reading of feed {FEED}"):
+        merge(database, lease, seen)
+    assert [ask(database, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables] == before
+
+
+def test_of_two_sweeps_under_way_the_one_that_began_last_is_merged(database: Database) -> None:
     sweep(database, ["A", "B"])
     mine = open_sweep(database, FEED, "run-1")
     yours = open_sweep(database, FEED, "run-2")
+    nothing_is_merged(database, mine, ["A"])
     assert merge(database, yours, ["A"]).delisted == 0
-    assert merge(database, mine, ["A"]).delisted == 0, "whatever hid B from one may have hidden it from the other"
+    nothing_is_merged(database, mine, ["A"])  # whatever hid B from one may have hidden it from the other
     assert sweep(database, ["A"]).delisted == 1
 
 
-def test_a_sweep_from_before_a_delisting_does_not_undo_it(database: Database) -> None:
+def test_whoever_lost_a_sweep_to_another_merges_nothing_before_or_after_him(database: Database) -> None:
     sweep(database, ["A", "B"])
     late = open_sweep(database, FEED, "run-0")
+    mine = take_over(database, FEED, HOUR)
+    assert mine is not None
+    nothing_is_merged(database, late, [])
+    merge(database, mine, ["B", "C"])
+    nothing_is_merged(database, late, ["A", "OLD"])
     for _ in range(2):
         sweep(database, ["A"])
-    assert merge(database, late, ["A", "B"]).new == 0
+    nothing_is_merged(database, late, ["A", "B"])
     assert members(database) == ["A"]
+
+
+def test_of_many_that_begin_at_once_one_has_the_feed(database: Database) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        leases = list(pool.map(lambda number: open_sweep(database, FEED, f"run-{number}"), range(6)))
+    assert ask(database, "SELECT count(*) FROM ops.sweeps WHERE state = 'running'") == [(1,)]
+    [(last,)] = ask(database, "SELECT sweep_id FROM ops.sweeps WHERE state = 'running'")
+    for lease in leases:
+        if lease.sweep_id != last:
+            nothing_is_merged(database, lease, ["A"])
 
 
 def test_a_sweep_that_nobody_opened_is_a_mistake(database: Database) -> None:
     with pytest.raises(ValueError, match="no sweep"):
-        merge(database, "20260131T000000.000000Z-us_standard", ["A"])
+        merge(database, SweepLease("20260131T000000.000000Z-us_standard", FEED, 1), ["A"])
     assert members(database) == []
 
 
@@ -319,21 +348,21 @@ def test_feeds_that_drop_a_product_at_the_same_moment_still_delist_it(database: 
 # --- taking up what was cut short
 
 
-def test_a_running_sweep_can_be_resumed_for_a_while_and_is_given_up_by_the_next(database: Database) -> None:
-    assert resumable_sweep(database, FEED, HOUR) is None
+def test_a_running_sweep_can_be_taken_over_for_a_while_and_is_given_up_by_the_next(database: Database) -> None:
+    assert take_over(database, FEED, HOUR) is None
     cut_short = open_sweep(database, FEED, "run-1")
-    assert resumable_sweep(database, FEED, HOUR) == cut_short
-    assert resumable_sweep(database, OTHER, HOUR) is None
+    assert take_over(database, FEED, HOUR) == replace(cut_short, fence=2)
+    assert take_over(database, OTHER, HOUR) is None
     tell(database, "UPDATE ops.sweeps SET started_at = started_at - interval '2 hours'")
-    assert resumable_sweep(database, FEED, HOUR) is None
+    assert take_over(database, FEED, HOUR) is None
     newer = open_sweep(database, FEED, "run-2")
-    assert newer > cut_short, "sweep IDs sort by time"
+    assert newer.sweep_id > cut_short.sweep_id, "sweep IDs sort by time"
     assert ask(database, "SELECT sweep_id, state, reason FROM ops.sweeps ORDER BY 1") == [
-        (cut_short, "incomplete", "cut short"),
-        (newer, "running", None),
+        (cut_short.sweep_id, "incomplete", "cut short"),
+        (newer.sweep_id, "running", None),
     ]
     merge(database, newer, ["A"])
-    assert resumable_sweep(database, FEED, HOUR) is None
+    assert take_over(database, FEED, HOUR) is None
 
 
 def test_a_sweep_that_ended_in_a_sync_that_did_not_is_taken_over(database: Database) -> None:

@@ -18,6 +18,7 @@ from dropship_pipeline.storage.lake.raw import (
     RawFile,
     RawWriter,
     TornRawFile,
+    by_sweep,
     drop_expired,
     read_raw,
     record_landed,
@@ -186,18 +187,23 @@ def test_a_file_that_cannot_be_reached_is_not_taken_for_a_torn_one(lake: Lake) -
 def test_the_pages_of_a_sweep_are_found_recorded_or_not(lake: Lake, database: Database) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO ops.sweeps SELECT 'mine', 'us_standard', 'run', 'running', now(), NULL, 0, 0, NULL, 0, 0, 0"
+            "INSERT INTO ops.sweeps SELECT 'mine', 'us_standard', 'run', 'running', now(), NULL, 0, 0, NULL, 0, 0, 0, "
+            "NULL, 3"
         )
     writer = RawWriter(lake)
-    first = writer.land("listing", "run", answers(2), sweep_id="mine")
-    other = writer.land("listing", "run", answers(2), sweep_id="other")
-    second = writer.land("listing", "run", answers(4), sweep_id="mine")
-    gone = writer.land("listing", "run", answers(4), sweep_id="mine")
+    first = writer.land("listing", "run", answers(2), sweep_id="mine", fence=1)
+    other = writer.land("listing", "run", answers(2), sweep_id="other", fence=1)
+    late = writer.land("listing", "late", answers(2), sweep_id="mine", fence=1)
+    second = writer.land("listing", "run", answers(4), sweep_id="mine", fence=2)
+    gone = writer.land("listing", "run", answers(4), sweep_id="mine", fence=2)
     for file in (first, other, gone):
         record_landed(database, file)
     lake.delete(gone.path)
-    assert sweep_files(database, lake, "mine") == [first, second]
-    assert sweep_files(database, lake, "nobody's") == []
+    assert paths(sweep_files(database, lake, "mine", fence=3)) == [first.path, second.path]
+    assert sweep_files(database, lake, "nobody's", fence=3) == []
+    record_landed(database, second)
+    landed = [file.path for file in (first, late, second)]
+    assert by_sweep(database, lake, landed) == {"mine": [first.path, second.path]}, "what came too late is left out"
 
 
 def test_recording_twice_is_recording_once(lake: Lake, database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Which product is in which feed: sweeps opened, resumed and merged; memberships begun, missed, ended and held.
+"""Which product is in which feed: sweeps merged; memberships begun, missed, ended and held.
 
 A membership ends when two complete sweeps in a row miss the product; a product is off the market when no feed has it
 any more. What a sweep saw, whether it is complete, and how many memberships it may end are told by the caller. One
@@ -7,17 +7,14 @@ transaction a sweep, in which only rows that differ are written.
 
 # ruff: noqa: S608  what is put into these texts is a number of ours or a quoted literal
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pyarrow as pa
-from sqlalchemy import text
 
 from dropship_pipeline.storage.catalog.merge_sql import OFFLINE
-from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.catalog.sweeps import LeaseLost, SweepLease, SweepResult
 from dropship_pipeline.storage.server.failures import in_our_words
 from dropship_pipeline.storage.server.locks import PATIENCE, Lock, take
 from dropship_pipeline.storage.server.staging import Stage
@@ -26,29 +23,10 @@ from dropship_pipeline.tables.postgres import literal
 
 
 @dataclass(frozen=True, slots=True)
-class SweepResult:
-    """What a sweep came to. `state`: complete, incomplete or held; `listed`: distinct products seen.
-
-    `missing` members were not seen; `missed_once` of them for the first time: gone, if the next sweep misses them too.
-    `delisted` memberships ended; in a held sweep, those that would have.
-    """
-
-    state: str
-    listed: int
-    pages: int
-    new: int
-    missing: int
-    missed_once: int
-    delisted: int
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Sweep:
     """What the caller knows of a sweep that ended."""
 
-    sweep_id: str
-    feed: str
+    lease: SweepLease
     seen: pa.Table
     pages: int
     reported_total: int | None
@@ -58,67 +36,10 @@ class _Sweep:
     let_through: bool
 
 
-_OPEN = text("""
-    INSERT INTO ops.sweeps (sweep_id, feed, run_id, state, started_at, pages, listed, new, missing, delisted)
-    VALUES (:sweep_id, :feed, :run_id, 'running', now(), 0, 0, 0, 0, 0)
-""")
-_GIVE_UP_OLDER = text("""
-    UPDATE ops.sweeps SET state = 'incomplete', ended_at = now(), reason = 'cut short'
-    WHERE feed = :feed AND state = 'running'
-""")
-_RESUMABLE = text("""
-    SELECT sweep_id FROM ops.sweeps
-    WHERE feed = :feed AND state = 'running' AND started_at > now() - :within
-    ORDER BY started_at DESC LIMIT 1
-""")
-# The newest sweep of the feed, if it left nothing open and no sync has come to its end since
-_FINISHED = text("""
-    SELECT state, listed, pages, new, missing, 0 AS missed_once, delisted, reason
-    FROM (SELECT * FROM ops.sweeps WHERE feed = :feed ORDER BY started_at DESC LIMIT 1) AS s
-    WHERE state IN ('complete', 'held') AND ended_at > now() - :within
-        AND (state = 'held' OR missing = 0 OR delisted > 0)
-        AND NOT EXISTS (SELECT FROM ops.syncs WHERE syncs.ended_at >= s.ended_at)
-""")
-
-_STATES = text("""
-    SELECT DISTINCT ON (feed) feed, state FROM ops.sweeps
-    WHERE feed = ANY (:feeds) AND ended_at >= :since ORDER BY feed, started_at DESC
-""")
-
-
-def open_sweep(database: Database, feed: str, run_id: str) -> str:
-    """Note that a sweep begins, and give its ID. One of the feed that is still running was cut short."""
-    sweep_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{feed}"
-    with database.begin() as connection:
-        connection.execute(_GIVE_UP_OLDER, {"feed": feed})
-        connection.execute(_OPEN, {"sweep_id": sweep_id, "feed": feed, "run_id": run_id})
-    return sweep_id
-
-
-def resumable_sweep(database: Database, feed: str, within: timedelta) -> str | None:
-    """The sweep of the feed that was cut short `within` this time, if there is one."""
-    with database.begin() as connection:
-        return connection.execute(_RESUMABLE, {"feed": feed, "within": within}).scalar_one_or_none()
-
-
-def finished_sweep(database: Database, feed: str, within: timedelta) -> SweepResult | None:
-    """What the feed's last sweep came to, if it belongs to a sync that was killed `within` this time, after it."""
-    with database.begin() as connection:
-        row = connection.execute(_FINISHED, {"feed": feed, "within": within}).first()
-    return None if row is None else SweepResult(*row)
-
-
-def sweep_states(database: Database, feeds: Sequence[str], since: datetime) -> dict[str, str]:
-    """How the newest sweep of each of these feeds ended, of those that ended since then (UTC)."""
-    with database.begin() as connection:
-        return {row.feed: row.state for row in connection.execute(_STATES, {"feeds": list(feeds), "since": since})}
-
-
 def merge_sweep(
-    database: Database,
+    transactions: Transactions,
+    lease: SweepLease,
     *,
-    sweep_id: str,
-    feed: str,
     seen: pa.Table,
     pages: int,
     reported_total: int | None,
@@ -131,10 +52,10 @@ def merge_sweep(
 
     An incomplete sweep begins memberships and ends none; what it sees is not missed any more. A sweep that was merged
     already is left as it is. `is_held(active, would_end)` says whether a person has to look first; `let_through`, that
-    one has. Raises `DatabaseProblem`.
+    one has. Raises `DatabaseProblem`, and `LeaseLost` if somebody else writes for it now: nothing is merged then.
     """
-    sweep = _Sweep(sweep_id, feed, seen, pages, reported_total, complete, reason, is_held, let_through)
-    with in_our_words(database.address), closing(Transactions(database)) as transactions:
+    sweep = _Sweep(lease, seen, pages, reported_total, complete, reason, is_held, let_through)
+    with in_our_words(transactions.address):
         return transactions.run(_prepare, partial(_apply, sweep))
 
 
@@ -149,11 +70,11 @@ def _apply(sweep: _Sweep, stage: Stage) -> SweepResult:
     stage.run("ANALYZE seen")
     stage.run(f"SET LOCAL lock_timeout = '{PATIENCE}'")
     stage.run(take(Lock.OFFER))
-    merged = _already_merged(stage, sweep.sweep_id)
+    merged = _already_merged(stage, sweep.lease)
     if merged is not None:
         return merged
-    feed = literal(sweep.feed)
-    names = {"feed": feed, "sweep_id": literal(sweep.sweep_id)}
+    feed = literal(sweep.lease.feed)
+    names = {"feed": feed, "sweep_id": literal(sweep.lease.sweep_id)}
     active = _count(stage, f"SELECT count(*) FROM catalog.feed_products WHERE feed = {feed} AND delisted_at IS NULL")
     for statement in _BEGIN:
         stage.run(statement.format(**names))
@@ -189,20 +110,24 @@ def _count(stage: Stage, statement: str) -> int:
     return int(stage.run(statement)[0][0])
 
 
-def _already_merged(stage: Stage, sweep_id: str) -> SweepResult | None:
-    """What the sweep came to, if another process merged it, or this one did and was not told that it was committed.
+def _already_merged(stage: Stage, lease: SweepLease) -> SweepResult | None:
+    """What the sweep came to, if this process merged it already and was not told that it was committed.
 
-    One sweep that is merged twice must not count as two that miss the same products.
+    One sweep that is merged twice must not count as two that miss the same products. From here on until the transaction
+    ends nobody takes the sweep over.
     """
     rows = stage.run(f"""
-        SELECT state, listed, pages, new, missing,
+        SELECT fence, state, listed, pages, new, missing,
             CASE WHEN state = 'complete' THEN missing - delisted ELSE 0 END, delisted, reason
-        FROM ops.sweeps WHERE sweep_id = {literal(sweep_id)}
+        FROM ops.sweeps WHERE sweep_id = {literal(lease.sweep_id)} FOR UPDATE
     """)
     if not rows:
-        raise ValueError(f"there is no sweep {sweep_id}: it was never opened")
-    result = SweepResult(*rows[0])
-    return result if result.state in ("complete", "held") else None
+        raise ValueError(f"there is no sweep {lease.sweep_id}: it was never opened")
+    [(fence, *came_to)] = rows
+    if fence != lease.fence:
+        raise LeaseLost(lease)
+    result = SweepResult(*came_to)
+    return None if result.state == "running" else result
 
 
 # What was delisted after this sweep began is gone, though the sweep may have seen it before
@@ -295,5 +220,5 @@ def _close(sweep: _Sweep, result: SweepResult) -> str:
         UPDATE ops.sweeps SET state = {literal(result.state)}, ended_at = now(), pages = {result.pages},
             listed = {result.listed}, reported_total = {total}, new = {result.new}, missing = {result.missing},
             delisted = {result.delisted}, reason = {reason}
-        WHERE sweep_id = {literal(sweep.sweep_id)}
+        WHERE sweep_id = {literal(sweep.lease.sweep_id)}
     """

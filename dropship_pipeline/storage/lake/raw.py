@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.lake.place import Lake
@@ -41,7 +41,7 @@ _STATISTICS = ["key", "received_at"]  # bodies have none worth keeping
 _ANSWER = ["key", "request", "received_at", "status", "body", "code"]
 _ANSWER_SCHEMA = pa.schema([SCHEMA.field(name) for name in _ANSWER])
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError)  # what damage makes of the reader
-_SAID = {b"run_id", b"sweep_id"}
+_SAID = {b"run_id", b"sweep_id", b"fence"}
 _REPEATED = ["code", "run_id", "sweep_id"]
 
 _UNRECORDED = text("""
@@ -56,6 +56,7 @@ _RECORD = text("""
     ON CONFLICT (path) DO NOTHING
 """)
 _SWEEPS = text("SELECT path, sweep_id FROM ops.raw_files WHERE path = ANY (:paths)")
+_FENCES = text("SELECT sweep_id, fence FROM ops.sweeps WHERE sweep_id = ANY (:sweep_ids)")
 _FORGET = text("DELETE FROM ops.raw_files WHERE split_part(path, '/', 3) < :oldest_kept")
 
 
@@ -80,6 +81,8 @@ class RawFile:
     run_id: str
     answers: int
     sweep_id: str | None = None
+    fence: int | None = None
+    """Of a listing's pages: the fence of the sweep when they were landed."""
 
 
 class TornRawFile(Problem):
@@ -93,12 +96,19 @@ class RawWriter:
         self._lake = lake
         self._numbers = itertools.count(1)
 
-    def land(self, kind: str, run_id: str, answers: Sequence[RawAnswer], sweep_id: str | None = None) -> RawFile:
+    def land(
+        self,
+        kind: str,
+        run_id: str,
+        answers: Sequence[RawAnswer],
+        sweep_id: str | None = None,
+        fence: int | None = None,
+    ) -> RawFile:
         """Write the answers as one file, on disk when this returns. Raises `LakeProblem`, leaving nothing behind."""
         now = datetime.now(UTC)
         run = re.sub(r"[^0-9A-Za-z]", "", run_id)[:8] or "run"
         name = f"{now:{_MOMENT}}-{run}-{next(self._numbers)}.parquet"
-        file = RawFile(f"{ROOT}/{kind}/{_folder(now.date())}/{name}", kind, run_id, len(answers), sweep_id)
+        file = RawFile(f"{ROOT}/{kind}/{_folder(now.date())}/{name}", kind, run_id, len(answers), sweep_id, fence)
         self._lake.write(file.path, _encode(file, answers))
         return file
 
@@ -106,6 +116,7 @@ class RawWriter:
 def _encode(file: RawFile, answers: Sequence[RawAnswer]) -> pa.Buffer:
     # what an orphan has to say for itself stands in the footer: no column needs to be read for it
     said = {"run_id": file.run_id} | ({"sweep_id": file.sweep_id} if file.sweep_id else {})
+    said |= {"fence": str(file.fence)} if file.fence is not None else {}
     table = pa.table(
         {
             "key": [answer.key for answer in answers],
@@ -180,18 +191,29 @@ def unrecorded(database: Database, lake: Lake, paths: list[str]) -> dict[str, Ra
 
 
 def by_sweep(database: Database, lake: Lake, paths: list[str]) -> dict[str, list[str]]:
-    """Files of listings by the sweep whose pages they hold, in the order given; those of none under ''."""
+    """Files of listings by the sweep whose pages they hold, in the order given; those of none under ''.
+
+    What a process landed after it had lost the sweep to another is left out.
+    """
     with database.begin() as connection:
         known = {row.path: row.sweep_id for row in connection.execute(_SWEEPS, {"paths": paths})}
+        others = [introduce(lake, path) for path in paths if path not in known]
+        asked = {"sweep_ids": [file.sweep_id for file in others if file.sweep_id]}
+        fences = {row.sweep_id: row.fence for row in connection.execute(_FENCES, asked)}
+    known |= {file.path: file.sweep_id for file in others if fences.get(file.sweep_id) in (None, file.fence)}
     sweeps: dict[str, list[str]] = {}
     for path in paths:
-        sweep_id = known[path] if path in known else introduce(lake, path).sweep_id
-        sweeps.setdefault(sweep_id or "", []).append(path)
+        if path in known:
+            sweeps.setdefault(known[path] or "", []).append(path)
     return sweeps
 
 
-def sweep_files(database: Database, lake: Lake, sweep_id: str) -> list[RawFile]:
-    """The files that hold a sweep's pages and are still in the lake, recorded or not, oldest first."""
+def sweep_files(database: Database, lake: Lake, sweep_id: str, fence: int) -> list[RawFile]:
+    """The files that hold a sweep's pages and are still in the lake, oldest first: for whoever took it over as `fence`.
+
+    Recorded or not; but what was not recorded counts only if whoever had the sweep just before landed it. Who had it
+    earlier and lands still is a process that woke up late.
+    """
     with database.begin() as connection:
         began = connection.execute(_SWEEP_BEGAN, {"sweep_id": sweep_id}).scalar_one_or_none()
         recorded = [RawFile(*row) for row in connection.execute(_SWEEP_FILES, {"sweep_id": sweep_id})]
@@ -200,14 +222,20 @@ def sweep_files(database: Database, lake: Lake, sweep_id: str) -> list[RawFile]:
     others = [introduce(lake, path) for path in _unrecorded(database, landed)]
     there = set(landed)
     return _oldest_first(
-        [file for file in recorded if file.path in there] + [file for file in others if file.sweep_id == sweep_id]
+        [file for file in recorded if file.path in there]
+        + [file for file in others if file.sweep_id == sweep_id and file.fence == fence - 1]
     )
 
 
+def record(connection: Connection, file: RawFile) -> None:
+    """Note in `ops.raw_files`, in a transaction, that nothing is left to be done with a file but to keep it."""
+    connection.execute(_RECORD, asdict(file))
+
+
 def record_landed(database: Database, file: RawFile) -> None:
-    """Note in `ops.raw_files` that nothing is left to be done with a file but to keep it: pages of a listing."""
+    """As `record`, in a transaction of its own."""
     with database.begin() as connection:
-        connection.execute(_RECORD, asdict(file))
+        record(connection, file)
 
 
 def expired(lake: Lake, days: int) -> list[str]:
@@ -264,7 +292,8 @@ def introduce(lake: Lake, path: str) -> RawFile:
     except _UNREADABLE:
         return RawFile(path, kind, run_id="", answers=0)
     said = {name.decode(): value.decode() for name, value in (footer.metadata or {}).items() if name in _SAID}
-    return RawFile(path, kind, said.get("run_id", ""), footer.num_rows, said.get("sweep_id"))
+    fence = int(said["fence"]) if "fence" in said else None
+    return RawFile(path, kind, said.get("run_id", ""), footer.num_rows, said.get("sweep_id"), fence)
 
 
 def _oldest_first(files: Iterable[RawFile]) -> list[RawFile]:

@@ -2,7 +2,7 @@
 
 Merges take a `Lock` and hold it until their transaction ends. Merges of one kind go one after the other: that makes
 what two of them do to the same product obvious, and costs little, for a merge takes some tens of milliseconds and the
-API grants far fewer answers than that would allow. Longer work is guarded by a name (`hold`, `exclusive`).
+API grants far fewer answers than that would allow. Longer work is guarded by a name (`hold`, `exclusive`, `Locks`).
 """
 
 import time
@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from enum import IntEnum
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import DBAPIError
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.failures import in_our_words
+from dropship_pipeline.storage.server.failures import in_our_words, is_lost
 
 OURS = 0x64726F70  # "drop": other applications in the same database choose their own
 _TRY = text("SELECT pg_try_advisory_lock(:ours, hashtext(:name))")
+_GIVE_BACK = text("SELECT pg_advisory_unlock(:ours, hashtext(:name))")
 _STILL_CONNECTED = text("SELECT 1")
 _FIRST_PAUSE = 0.01  # seconds, doubling
 _LONGEST_PAUSE = 0.2
@@ -84,3 +86,58 @@ def exclusive(database: Database, name: str, wait: timedelta, held: Problem) -> 
     """As `hold`, for work that does not ask on its way whether the lock is still there."""
     with hold(database, name, wait, held):
         yield
+
+
+class Locks:
+    """Exclusive locks by name, several on one connection, none of them waited for. Not to be shared among threads.
+
+    Who holds one is alive, or was a moment ago; who lost one with the connection is not told. What must not be done
+    twice is to be fenced besides (ADR 0016).
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._held: set[str] = set()
+
+    def take(self, name: str) -> bool:
+        """Whether it is ours now. Raises `DatabaseProblem`."""
+        if name in self._held:
+            return True
+        with in_our_words(self._database.address):
+            try:
+                taken = self._ask(_TRY, name)
+            except DBAPIError as error:
+                if not is_lost(error):
+                    raise
+                self.close()  # and with it what we held
+                taken = self._ask(_TRY, name)
+        if taken:
+            self._held.add(name)
+        return taken
+
+    def give_back(self, name: str) -> None:
+        """Let others have it; fine if it is not ours. Raises `DatabaseProblem`."""
+        if name in self._held:
+            self._held.remove(name)
+            with in_our_words(self._database.address):
+                try:
+                    self._ask(_GIVE_BACK, name)
+                except DBAPIError as error:
+                    if not is_lost(error):
+                        raise
+                    self.close()
+
+    def close(self) -> None:
+        """Give all of them back."""
+        self._held.clear()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(self, question: TextClause, name: str) -> bool:
+        if self._connection is None:
+            engine = self._database.sqlalchemy.execution_options(isolation_level="AUTOCOMMIT")
+            self._connection = engine.connect()
+            self._connection.detach()  # closed at the end, not pooled
+        return bool(self._connection.execute(question, {"ours": OURS, "name": name}).scalar_one())

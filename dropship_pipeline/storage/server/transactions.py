@@ -1,7 +1,8 @@
 """One kept connection that runs transactions to their end, whatever gets in their way.
 
-A transaction that lost against another one, or whose connection broke before COMMIT, did nothing and is begun again;
-one whose connection broke during COMMIT may stand or not, and says so.
+A transaction that lost against another one, or whose connection broke before COMMIT, did nothing and is begun again.
+Where the connection broke during COMMIT, Postgres is asked on another one what became of it: what stands is done, what
+does not is begun again. Only where nobody answers is the outcome unknown, and that is said.
 """
 
 import random
@@ -18,6 +19,9 @@ T = TypeVar("T")
 
 _TRIES = 5
 _FIRST_PAUSE = 0.1  # seconds, doubling: a server that was restarted is back after the last, or it is down
+_SETTLING = 30.0  # seconds that a COMMIT may still be under way in a server which has lost us
+
+_ID = "SELECT pg_current_xact_id_if_assigned()::text"  # NULL: nothing was written
 
 
 class Transactions:
@@ -26,6 +30,11 @@ class Transactions:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._stage: Stage | None = None
+
+    @property
+    def address(self) -> str:
+        """Which database, in the fewest words: for messages."""
+        return self._database.address
 
     def close(self) -> None:
         """Close the connection."""
@@ -50,20 +59,36 @@ class Transactions:
     def _run(self, prepare: Callable[[Stage], None], work: Callable[[Stage], T], *, commit: bool) -> T:
         tries = 0
         while True:
+            tries += 1
             try:
-                if self._stage is None:
-                    self._stage = Stage(self._database)
-                stage = self._stage
-                done = stage.do(partial(_begun, stage, prepare, work))
+                stage = self._opened()
+                # all in one change of threads, up to the moment from which on a failure may have done something
+                done, transaction = stage.do(partial(_begun, stage, prepare, work, commit=commit))
             except Exception as error:
                 self._abandon(error)
-                tries += 1
                 if tries == _TRIES or not (is_conflict(error) or is_lost(error)):
                     raise
-                time.sleep(_FIRST_PAUSE * 2 ** (tries - 1) * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+                _pause(tries)
                 continue
-            self._finish(stage, commit=commit)
+            try:
+                stage.run("COMMIT" if commit else "ROLLBACK")
+            except Exception as error:
+                self._abandon(error)
+                if not is_lost(error):  # a conflict, or a constraint that is looked at so late: nothing was done
+                    if tries == _TRIES or not is_conflict(error):
+                        raise
+                elif not commit or transaction is None or self._stands(transaction, error):
+                    return done
+                elif tries == _TRIES:
+                    raise
+                _pause(tries)
+                continue
             return done
+
+    def _opened(self) -> Stage:
+        if self._stage is None:
+            self._stage = Stage(self._database)
+        return self._stage
 
     def _abandon(self, error: Exception) -> None:
         """Roll back; where the connection is gone, or will not even do that, let it go."""
@@ -79,20 +104,42 @@ class Transactions:
                 return
         self.close()
 
-    def _finish(self, stage: Stage, *, commit: bool) -> None:
-        try:
-            stage.run("COMMIT" if commit else "ROLLBACK")
-        except Exception as error:
-            if not is_lost(error):
-                raise
-            self.close()
-            raise CommitUnknown(
-                f"The connection to the database {self._database.address} broke while a batch was being committed",
-                "Run the command again: if the batch was committed it finds nothing to do, else it is merged then",
-            ) from error
+    def _stands(self, transaction: str, lost: Exception) -> bool:
+        """Whether a transaction was committed, whose connection broke meanwhile. Raises `CommitUnknown`."""
+        give_up = time.monotonic() + _SETTLING
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                [(status,)] = self._opened().run(f"SELECT pg_xact_status('{transaction}')")
+            except Exception as error:  # noqa: BLE001  whatever it is, it cannot be asked: which is raised in the end
+                self._abandon(error)
+                if tries >= _TRIES:
+                    raise self._unknown() from lost
+            else:
+                if status in ("committed", "aborted"):
+                    return bool(status == "committed")
+                if status is None or time.monotonic() > give_up:
+                    raise self._unknown() from lost
+            _pause(min(tries, _TRIES))
+
+    def _unknown(self) -> CommitUnknown:
+        return CommitUnknown(
+            f"The connection to the database {self._database.address} broke while a batch was being committed, and "
+            "nobody could be asked what became of it",
+            "Run the command again: if the batch was committed it finds nothing to do, else it is merged then",
+        )
 
 
-def _begun(stage: Stage, prepare: Callable[[Stage], None], work: Callable[[Stage], T]) -> T:
+def _begun(
+    stage: Stage, prepare: Callable[[Stage], None], work: Callable[[Stage], T], *, commit: bool
+) -> tuple[T, str | None]:
+    """What the work gives, and the number of its transaction; None where nothing was written or will be kept."""
     prepare(stage)
     stage.run("BEGIN")
-    return work(stage)
+    done = work(stage)
+    return done, stage.run(_ID)[0][0] if commit else None
+
+
+def _pause(tries: int) -> None:
+    time.sleep(_FIRST_PAUSE * 2 ** (tries - 1) * random.uniform(0.5, 1.5))  # noqa: S311  no secret

@@ -5,8 +5,10 @@ what may be asked for next. When a complete sweep misses a member, a second one 
 membership. When a sweep is complete is said by `catalog.sweep`.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 from dropship_pipeline.alibaba.dialect import LARGEST_PAGE
@@ -17,8 +19,11 @@ from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.delisting import is_held
 from dropship_pipeline.catalog.feeds import Feed, feed
 from dropship_pipeline.catalog.sweep import Complete, Incomplete, Running, Sweep
-from dropship_pipeline.storage.catalog import memberships
-from dropship_pipeline.storage.lake.raw import RawAnswer, read_raw, record_landed, sweep_files
+from dropship_pipeline.storage.catalog import sweeps
+from dropship_pipeline.storage.catalog.memberships import merge_sweep
+from dropship_pipeline.storage.catalog.sweeps import LeaseLost, SweepLease, SweepResult
+from dropship_pipeline.storage.lake.raw import RawAnswer, TornRawFile, read_raw, sweep_files
+from dropship_pipeline.storage.server.locks import Locks
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.landing import Settled, read_again, settled
@@ -28,7 +33,13 @@ PAGES_A_FILE = 50
 RESUMABLE = timedelta(hours=1)
 """How old landed pages and completed sweeps of a sync that was cut short may be to be taken over."""
 
+HUNG = timedelta(minutes=10)
+"""How long another run that reads a feed is waited for since it last began, landed or ended anything of it."""
+
 KIND = "listing"
+
+_PAUSE = 0.25  # seconds between looks whether another run has read a feed
+_LOSSES = 3  # times that a feed is begun anew because others took it over
 
 
 def page_request(of: Feed, page: int, size: int) -> ListProducts:
@@ -37,21 +48,31 @@ def page_request(of: Feed, page: int, size: int) -> ListProducts:
 
 
 def discover(session: Session, request: SyncRequest) -> list[FeedOutcome]:
-    """Read the feeds of the request to their ends. Raises only what makes every call fail."""
+    """Read the feeds of the request to their ends; one that another run reads just now is waited for.
+
+    Raises only what makes every call fail.
+    """
     session.progress.begin("list", None)
     _find_dialect(session, feed(request.feeds[0]))
-    readings = [_Reading(session, feed(key), request.let_through) for key in request.feeds]
-    going = [reading for reading in readings if reading.goes_on()]
-    while going:
-        asked: dict[Request, _Reading] = {call: reading for reading in going for call in reading.calls()}
-        for outcomes in session.fanout.batches(asked, PAGES_A_FILE):
-            by_reading = defaultdict(list)
-            for outcome in outcomes:
-                by_reading[asked[outcome.request]].append(outcome)
-            for reading, its_outcomes in by_reading.items():
-                reading.take(its_outcomes)
-            session.progress.advance(len(outcomes))
-        going = [reading for reading in going if reading.goes_on()]
+    with closing(Locks(session.database)) as locks:
+        readings = [_Reading(session, locks, feed(key), request.let_through) for key in request.feeds]
+        waited = False
+        while going := [reading for reading in readings if reading.goes_on()]:
+            asked: dict[Request, _Reading] = {call: reading for reading in going for call in reading.calls()}
+            if not asked:
+                if not waited:
+                    names = ", ".join(reading.key for reading in going)
+                    session.progress.note(f"Another run reads {names} just now: waiting for what it finds")
+                waited = True
+                time.sleep(_PAUSE)
+                continue
+            for outcomes in session.fanout.batches(asked, PAGES_A_FILE):
+                by_reading = defaultdict(list)
+                for outcome in outcomes:
+                    by_reading[asked[outcome.request]].append(outcome)
+                for reading, its_outcomes in by_reading.items():
+                    reading.take(its_outcomes)
+                session.progress.advance(len(outcomes))
     session.progress.finish()
     ended = [reading.outcome for reading in readings]
     session.summary.feeds.extend(ended)
@@ -65,31 +86,41 @@ def _find_dialect(session: Session, first: Feed) -> None:
 
 
 class _Reading:
-    """One feed of one sync: at most two sweeps, and what came of them."""
+    """One feed of one sync: at most two sweeps, and what came of them.
 
-    def __init__(self, session: Session, of: Feed, let_through: bool) -> None:
+    It waits while another run reads the feed, then takes over what that came to, or goes on where it was killed. Where
+    the sweep was taken over by another run meanwhile, nothing was written since, and it waits in turn.
+    """
+
+    def __init__(self, session: Session, locks: Locks, of: Feed, let_through: bool) -> None:
         self._session = session
+        self._locks = locks
+        self._lock = f"feed {of.key}"
         self._feed = of
+        self.key = of.key
         self._let_through = let_through
-        self._sweeps = 0
-        self._new = 0
-        self._pages = 0
+        self._lease: SweepLease | None = None
+        self._finished = False
+        self._losses = 0
         self._unlanded: list[RawAnswer] = []
         self.outcome: FeedOutcome
-        # one that is held must be read again to be let through
-        taken_over = None if let_through else memberships.finished_sweep(session.database, of.key, RESUMABLE)
-        self._finished = taken_over is not None
-        if taken_over is not None:
-            self.outcome = _outcome(of.key, taken_over, 0, taken_over.new, taken_over.pages, resumed=True)
-        else:
-            self._begin(memberships.resumable_sweep(session.database, of.key, RESUMABLE))
+        self._start_over()
+
+    @property
+    def waits(self) -> bool:
+        """Whether another run reads the feed."""
+        return self._lease is None and not self._finished
 
     def calls(self) -> list[ListProducts]:
-        """What may be asked for now."""
+        """What may be asked for now; nothing while it waits."""
+        if self._lease is None:
+            return []
         return [page_request(self._feed, page, self._page_size) for page in self._sweep.wanted()]
 
     def take(self, outcomes: Iterable[Outcome]) -> None:
         """Keep the answers, then let them decide how it goes on."""
+        if self._lease is None:
+            return  # they are of a sweep that another run has taken over meanwhile
         for outcome in outcomes:
             answers, failures, raw = settled([outcome])
             self._unlanded += raw
@@ -99,26 +130,58 @@ class _Reading:
             else:
                 self._read(page, answers[0])
         if len(self._unlanded) >= PAGES_A_FILE:
-            self._land()
+            with self._giving_way():
+                self._land()
 
     def goes_on(self) -> bool:
-        """Whether there is more to ask. When a sweep has ended, its memberships are merged first."""
-        while not self._finished and not isinstance(self._sweep.verdict(), Running):
-            self._land()
-            self._merge()
+        """Whether there is more to ask, or to wait for. When a sweep has ended, its memberships are merged first."""
+        if self.waits and self._may_begin():
+            with self._giving_way():
+                self._begin()
+        while self._lease is not None and not isinstance(self._sweep.verdict(), Running):
+            with self._giving_way():
+                self._land()
+                self._merge()
         return not self._finished
 
-    def _begin(self, cut_short: str | None = None) -> None:
-        session = self._session
-        self._sweeps += 1
-        self._page_size = LARGEST_PAGE[session.gateway.dialect.current]
-        self._sweep = Sweep(self._page_size)
-        self._sweep_id = cut_short or memberships.open_sweep(session.database, self._feed.key, session.run_id)
+    def _may_begin(self) -> bool:
+        """Whether nobody else reads the feed, or whoever does has shown no sign of life for long."""
+        if self._locks.take(self._lock):
+            return True
+        waited = time.monotonic() - self._waiting_since
+        return waited > HUNG.total_seconds() and not sweeps.is_stirring(self._session.database, self.key, HUNG)
+
+    def _begin(self) -> None:
+        database, key = self._session.database, self.key
+        # one that is held must be read again to be let through
+        taken_over = None if self._let_through else sweeps.finished_sweep(database, key, RESUMABLE)
+        if taken_over is not None:
+            self._finish(_outcome(key, taken_over, 0, taken_over.new, taken_over.pages, resumed=True))
+            return
+        cut_short = sweeps.take_over(database, key, RESUMABLE)
+        self._begin_sweep(cut_short or sweeps.open_sweep(database, key, self._session.run_id))
         if cut_short:
-            for file in sweep_files(session.database, session.lake, cut_short):
-                for page in read_again(page_request(self._feed, 0, 1).operation, read_raw(session.lake, file.path)):
-                    self._read(int(page.key.rpartition(":")[2]), page)
-                record_landed(session.database, file)
+            self._read_landed(cut_short)
+
+    def _begin_sweep(self, lease: SweepLease) -> None:
+        self._sweeps += 1
+        self._page_size = LARGEST_PAGE[self._session.gateway.dialect.current]
+        self._sweep = Sweep(self._page_size)
+        self._lease = lease
+
+    def _read_landed(self, lease: SweepLease) -> None:
+        """Take up the pages that were landed before us. A torn file is set aside, and its pages are asked for again."""
+        session = self._session
+        operation = page_request(self._feed, 0, 1).operation
+        for file in sweep_files(session.database, session.lake, lease.sweep_id, lease.fence):
+            try:
+                landed = read_raw(session.lake, file.path)
+            except TornRawFile as torn:
+                session.progress.note(str(torn))
+                continue
+            for page in read_again(operation, landed):
+                self._read(int(page.key.rpartition(":")[2]), page)
+            sweeps.record_pages(session.database, lease, file)
 
     def _read(self, page: int, answer: Settled) -> None:
         if answer.refusal is not None:
@@ -130,19 +193,23 @@ class _Reading:
             self._sweep.failed(page, str(why))
 
     def _land(self) -> None:
-        if self._unlanded:
-            session = self._session
-            record_landed(
-                session.database, session.raw.land(KIND, session.run_id, self._unlanded, sweep_id=self._sweep_id)
-            )
+        if self._unlanded and self._lease is not None:
+            session, lease = self._session, self._lease
+            file = session.raw.land(KIND, session.run_id, self._unlanded, lease.sweep_id, lease.fence)
+            try:
+                sweeps.record_pages(session.database, lease, file)
+            except LeaseLost:
+                session.lake.delete(file.path)  # it tells of a sweep that others told otherwise
+                raise
             self._unlanded = []
 
     def _merge(self) -> None:
+        if self._lease is None:
+            return
         verdict = self._sweep.verdict()
-        result = memberships.merge_sweep(
-            self._session.database,
-            sweep_id=self._sweep_id,
-            feed=self._feed.key,
+        result = merge_sweep(
+            self._session.transactions,
+            self._lease,
             seen=self._sweep.table(),
             pages=self._sweep.pages_read,
             reported_total=self._sweep.reported_total,
@@ -153,16 +220,40 @@ class _Reading:
         )
         self._new += result.new
         self._pages += self._sweep.pages_read
-        self.outcome = _outcome(self._feed.key, result, self._sweeps, self._new, self._pages)
         if result.missed_once and self._sweeps == 1:
-            self._begin()  # missed once is no proof: the second sweep follows now
+            # missed once is no proof: the second sweep follows now
+            self._begin_sweep(sweeps.open_sweep(self._session.database, self.key, self._session.run_id))
         else:
-            self._finished = True
+            self._finish(_outcome(self.key, result, self._sweeps, self._new, self._pages))
+
+    @contextmanager
+    def _giving_way(self) -> Iterator[None]:
+        """Inside, whoever lost the sweep to another run begins to wait for it, and gives up if that happens often."""
+        try:
+            yield
+        except LeaseLost as lost:
+            self._session.progress.note(str(lost))
+            self._locks.give_back(self._lock)  # the other one may not have it: we were taken for hung
+            self._losses += 1
+            self._start_over()
+            if self._losses == _LOSSES:
+                nothing = SweepResult("incomplete", 0, 0, 0, 0, 0, 0, "other runs took it over again and again")
+                self._finish(_outcome(self.key, nothing, 0, 0, 0))
+
+    def _start_over(self) -> None:
+        self._lease = None
+        self._waiting_since = time.monotonic()
+        self._sweeps = self._new = self._pages = 0
+        self._unlanded = []
+
+    def _finish(self, outcome: FeedOutcome) -> None:
+        self.outcome = outcome
+        self._finished = True
+        self._lease = None
+        self._locks.give_back(self._lock)
 
 
-def _outcome(
-    key: str, result: memberships.SweepResult, sweeps: int, new: int, pages: int, *, resumed: bool = False
-) -> FeedOutcome:
+def _outcome(key: str, result: SweepResult, sweeps: int, new: int, pages: int, *, resumed: bool = False) -> FeedOutcome:
     return FeedOutcome(
         feed=key,
         state=FeedState(result.state),
