@@ -148,7 +148,7 @@ def test_a_server_that_vanished_without_a_word_is_noticed_within_a_minute(databa
     wanted = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
     wanted = {name: value for name, value in wanted.items() if hasattr(socket, name)}  # not each system has them all
     with relayed(database) as over_tcp, over_tcp.begin() as connection:
-        number = connection.connection.fileno()  # type: ignore[attr-defined]  # psycopg2's own
+        number = connection.connection.fileno()
         used = socket.socket(fileno=number)
         try:
             assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
