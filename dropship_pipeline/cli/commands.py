@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "dropship_pipeline.cli.replay:replay",
         "Derive the tables again from the landed answers, without a call.",
     ),
+    "rejected": (
+        "dropship_pipeline.cli.rejected:rejected",
+        "Records that could not be read: look at them, read them again.",
+    ),
     "webhooks": (
         "dropship_pipeline.cli.webhooks:webhooks",
         "Push messages: receive them, and look at those that came.",

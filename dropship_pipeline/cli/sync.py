@@ -71,7 +71,7 @@ def sync(
             "ALIBABA_APP_KEY is not set: this reads the simulated Alibaba.com, which is started for it.", err=True
         )
     try:
-        summary = _run(settings, request, as_json)
+        summary = run_watched(settings, request, as_json)
     except KeyboardInterrupt as stop:
         click.echo("dropship: stopped; what was done is kept, and the next sync goes on from there", err=True)
         return exit_status(stop)
@@ -92,7 +92,8 @@ def sync(
     return 1 if summary.problems else 0
 
 
-def _run(settings: "Settings", request: "SyncRequest", as_json: bool) -> "SyncSummary":
+def run_watched(settings: "Settings", request: "SyncRequest", as_json: bool) -> "SyncSummary":
+    """Run what is asked while a person watches its progress, in lines where `as_json`. Raises as `run_sync`."""
     from dropship_pipeline.cli.bars import quiet, watcher  # noqa: PLC0415
 
     # the bars come first: a person sees that something happens while Dagster is imported
