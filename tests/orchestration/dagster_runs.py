@@ -1,19 +1,24 @@
 """Runs of the pipeline's jobs on a real instance in Postgres, and what Dagster remembers of them."""
 
 import os
+import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import dagster as dg
+from dagster._core.definitions.sensor_definition import SensorExecutionData  # no public name
 from deployment import Deployment, clean_environment
+from sqlalchemy.engine import make_url
 
 from dropship_pipeline.orchestration.instance import open_instance
 from dropship_pipeline.orchestration.wiring import build_defs
-from dropship_pipeline.settings import find_dagster_home
+from dropship_pipeline.settings import find_dagster_home, load_settings
+from dropship_pipeline.storage.server.database import Database
 
 ROOT = Path(__file__).parents[2]
 """The repository."""
@@ -26,6 +31,31 @@ def installed(merchant: Deployment) -> Iterator[dg.DagsterInstance]:
     variables = {**clean_environment(), **merchant.environment, "DAGSTER_HOME": home}
     with mock.patch.dict(os.environ, variables, clear=True), open_instance(merchant.settings) as instance:
         yield instance
+
+
+def set_up(database_url: str, folder: Path) -> None:
+    """Have Dagster make its tables in this database."""
+    variables = {"DROPSHIP_DATABASE_URL": database_url, "DROPSHIP_HOME": str(folder), "DAGSTER_HOME": ""}
+    with (
+        mock.patch.dict(os.environ, {**clean_environment(), **variables}, clear=True),
+        open_instance(load_settings()) as instance,
+    ):
+        assert instance.get_runs() == []
+
+
+@contextmanager
+def fresh_database(server: Database, template: str) -> Iterator[Database]:
+    """A copy of this template, for as long as this goes: for what a whole module shares."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with server.autocommit() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    database = Database(make_url(server.libpq_url).set(database=name).render_as_string(hide_password=False))
+    try:
+        yield database
+    finally:
+        database.close()
+        with server.autocommit() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def run_job(
@@ -59,6 +89,32 @@ def run_job(
         )
     )
     return result.dagster_run
+
+
+@cache
+def _definitions() -> dg.Definitions:
+    return build_defs()
+
+
+def tick(instance: dg.DagsterInstance, sensor_name: str, cursor: str | None = None) -> SensorExecutionData:
+    """One tick of a sensor, evaluated as the daemon does."""
+    sensor = _definitions().get_repository_def().get_sensor_def(sensor_name)
+    with dg.build_sensor_context(instance=instance, cursor=cursor, sensor_name=sensor_name) as context:
+        return sensor.evaluate_tick(context)
+
+
+def run_asked(instance: dg.DagsterInstance, asked: Sequence[dg.RunRequest]) -> list[dg.DagsterRun]:
+    """The runs that a tick asked for, one after the other, in this process."""
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    return [
+        _definitions()
+        .resolve_job_def(request.job_name or "orders_refresh")
+        .execute_in_process(
+            instance=instance, run_config={**request.run_config, **quiet}, tags=request.tags, raise_on_error=False
+        )
+        .dagster_run
+        for request in asked
+    ]
 
 
 def materialised(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, list[str | None]]:
