@@ -15,6 +15,7 @@ from dropship_pipeline.alibaba.values import decoded
 
 _SUCCESS_CODES = frozenset({"", "0", "00", "200", "null", "success", "SUCCESS"})
 _BAN = re.compile(r"last\s+(\d{1,9})\s*second", re.IGNORECASE)
+_LONGEST_WAIT = 1e9  # seconds, as many digits as a ban may have; who waits so long is not decided here
 _MISSING = object()
 
 
@@ -57,11 +58,12 @@ def retry_after_seconds(header: str | None) -> float:
     """Seconds from a Retry-After header, given as seconds or as a date; 0 where there is none or it is past."""
     if header is None:
         return 0.0
-    if header.strip().isdigit():
-        return float(header)
+    told = header.strip()
+    if told.isascii() and told.isdigit():
+        return min(float(told), _LONGEST_WAIT)
     try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
+        moment = parsedate_to_datetime(told)
+    except (ValueError, OverflowError):
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -190,11 +190,11 @@ class ApiError(Problem):
         remedy: str | None = None,
     ) -> None:
         known = entry(code, error_type)
-        self.code = code
-        self.sub_code = sub_code
+        self.code = code = redaction.label(code)
+        self.sub_code = sub_code and redaction.label(sub_code)
         self.message = redaction.message(message)
         self.path = path
-        self.request_id = request_id
+        self.request_id = request_id = request_id and redaction.label(request_id)
         self.mend: Mend = known.mend
         self.fatal = known.fatal
         self.wait_seconds = 0.0
@@ -213,6 +213,9 @@ class ApiError(Problem):
     def hide(self, secrets: Iterable[str]) -> None:
         """Blot `secrets` out of everything that is shown."""
         known = list(secrets)
+        self.code = redaction.blot(self.code, known)
+        self.sub_code = self.sub_code and redaction.blot(self.sub_code, known)
+        self.request_id = self.request_id and redaction.blot(self.request_id, known)
         self.message = redaction.blot(self.message, known)
         self.what = redaction.blot(self.what, known)
         self.args = (str(self),)

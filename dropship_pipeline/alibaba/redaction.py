@@ -11,6 +11,7 @@ PERSONAL_PARAMS = frozenset(
 )
 HIDDEN = "***"
 LONGEST_MESSAGE = 300
+_LONGEST_LABEL = 100
 _SHORTEST_SECRET = 4  # blotting out "US" or "NY" would only garble the message
 
 # Tokens, signatures and codes: 24 letters and digits or more without a break, some of each.
@@ -23,9 +24,22 @@ def hide(words: str) -> str:
 
 
 def message(words: str) -> str:
-    """The gateway's words fit to be shown: one line, shortened, without what looks like a secret."""
-    line = " ".join(hide(words).split())
+    """The gateway's words fit to be shown: one line, shortened, without what looks like a secret.
+
+    And without what is not seen: NUL, lone surrogates, controls that move a terminal's cursor or turn text round.
+    """
+    line = _seen(" ".join(hide(words).split()))
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
+
+
+def label(words: str) -> str:
+    """A code or a name of the gateway's, fit to be shown: one short line, of which nothing is hidden."""
+    line = _seen(" ".join(words[: 2 * _LONGEST_LABEL].split()))
+    return line if len(line) <= _LONGEST_LABEL else f"{line[:_LONGEST_LABEL]}…"
+
+
+def _seen(line: str) -> str:
+    return line if line.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in line)
 
 
 def blot(words: str, secrets: Iterable[str]) -> str:
