@@ -6,6 +6,7 @@ migrated once, so that a test pays some 20 ms for its own.
 
 import atexit
 import fcntl
+import os
 import shutil
 import tempfile
 import uuid
@@ -24,6 +25,11 @@ from dropship_pipeline.storage.server import embedded
 from dropship_pipeline.storage.server.database import Database
 
 TEMPLATE = "dropship_template"
+MEMORY, ROOM_IN_MEMORY = "/dev/shm", 4 << 30
+
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_IN_MEMORY:
+    # databases and lakes by the hundred, each for a second: on a disk they take twice the time and 1.5 times the CPU
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -78,7 +84,7 @@ def make_database(server: Database) -> Iterator[Callable[..., Database]]:
     def make(template: str = TEMPLATE) -> Database:
         name = f"test_{uuid.uuid4().hex[:12]}"
         with server.autocommit() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         made.append(Database(make_url(server.libpq_url).set(database=name).render_as_string(hide_password=False)))
         return made[-1]
 
