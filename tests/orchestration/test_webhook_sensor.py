@@ -2,19 +2,17 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.sensor_definition import SensorExecutionData  # no public name
 from dagster_runs import failures, installed
 from deployment import Deployment
 from posting import body_of, price_change, receiving
+from sensor_ticks import run_asked, tick
 from sqlalchemy import text
 
-from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.sync.orders.following import OrdersRequest, sync_orders
 from dropship_pipeline.sync.progress import Silent
 from dropship_pipeline.sync.session import open_desk
@@ -22,31 +20,6 @@ from dropship_pipeline.sync.session import open_desk
 Deploy = Callable[..., Deployment]
 
 DESCRIPTION = "/eco/buyer/product/description"
-
-
-@cache
-def definitions() -> dg.Definitions:
-    return build_defs()
-
-
-def tick(instance: dg.DagsterInstance, sensor_name: str, cursor: str | None = None) -> SensorExecutionData:
-    sensor = definitions().get_repository_def().get_sensor_def(sensor_name)
-    with dg.build_sensor_context(instance=instance, cursor=cursor, sensor_name=sensor_name) as context:
-        return sensor.evaluate_tick(context)
-
-
-def run(instance: dg.DagsterInstance, asked: Sequence[dg.RunRequest]) -> list[dg.DagsterRun]:
-    """The runs that a tick asked for, one after the other, in this process."""
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return [
-        definitions()
-        .resolve_job_def(request.job_name or "orders_refresh")
-        .execute_in_process(
-            instance=instance, run_config={**request.run_config, **quiet}, tags=request.tags, raise_on_error=False
-        )
-        .dagster_run
-        for request in asked
-    ]
 
 
 def inbox(merchant: Deployment) -> dict[tuple[str | None, str], str]:
@@ -57,7 +30,7 @@ def inbox(merchant: Deployment) -> dict[tuple[str | None, str], str]:
 
 def drain(merchant: Deployment, instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """A tick, the runs it asked for, and the tick that sees how they ended."""
-    runs = run(instance, tick(instance, "webhook_sensor").run_requests or [])
+    runs = run_asked(instance, tick(instance, "webhook_sensor").run_requests or [])
     assert tick(instance, "webhook_sensor").run_requests in (None, [])
     return runs
 
@@ -86,7 +59,7 @@ def test_products_that_are_named_are_fetched_in_one_run_and_the_price_in_a_messa
         assert not again.run_requests  # its run may be on its way
         assert "8 push messages are with runs" in (again.skip_message or "")
 
-        [done] = run(instance, asked)
+        [done] = run_asked(instance, asked)
         assert done.status is dg.DagsterRunStatus.SUCCESS, failures(instance, done)
         assert tick(instance, "webhook_sensor").run_requests in (None, [])
     assert merchant.calls(DESCRIPTION) == dict.fromkeys((first, second, third), 1)
@@ -163,7 +136,7 @@ def test_whatever_becomes_of_the_messages_two_ticks_later_the_orders_are_those_o
         polled = tick(instance, "order_status_sensor", cursor)
         cursor = polled.cursor
         pushed = tick(instance, "webhook_sensor")
-        run(instance, [*(pushed.run_requests or []), *(polled.run_requests or [])])
+        run_asked(instance, [*(pushed.run_requests or []), *(polled.run_requests or [])])
 
     with installed(merchant) as instance, receiving(merchant.environment) as receiver:
         with open_desk(merchant.settings, "before", Silent()) as desk:
