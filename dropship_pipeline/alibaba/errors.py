@@ -132,6 +132,9 @@ CODES: dict[str, CodeEntry] = {
         Family.TRANSIENT, "the connection broke before the answer was whole", "Try again later"
     ),
     "NotJson": CodeEntry(Family.TRANSIENT, "the answer is no JSON", "Try again later, and check ALIBABA_BASE_URL"),
+    "AnswerTooLarge": CodeEntry(
+        Family.TRANSIENT, "the answer is too large to be one", "Try again later, and check ALIBABA_BASE_URL"
+    ),
     "EmptyAnswer": CodeEntry(Family.TRANSIENT, "the answer holds no result", "Try again later"),
     "UNSUCCESSFUL": _business("refused without a code", "See the gateway's words"),
     "NoToken": CodeEntry(Family.TOKEN, "no access token is known", "Authorise: dropship auth login", fatal=True),

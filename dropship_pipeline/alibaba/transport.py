@@ -10,7 +10,17 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
+LARGEST_ANSWER = 32 * 1024 * 1024
+"""Bytes, decoded. The largest that are known, batches of descriptions of 4 MB among them, have about a third."""
+
 HEADERS: Mapping[str, str] = {"User-Agent": "dropship-pipeline", "Accept": "application/json"}
+
+
+class AnswerTooLarge(Exception):
+    """An answer of more than `LARGEST_ANSWER` bytes: what is left of it is not read."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {LARGEST_ANSWER >> 20} MB")
 
 
 class _WithoutQueries(logging.Filter):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import aiohttp
 from yarl import URL
 
+from dropship_pipeline.alibaba import transport
 from dropship_pipeline.alibaba.errors import ApiError
 from dropship_pipeline.alibaba.gateway import Gateway, HttpRequest
 from dropship_pipeline.alibaba.outcomes import Answered, Failed, Outcome
@@ -28,7 +29,14 @@ from dropship_pipeline.alibaba.protocol import (
     call,
 )
 from dropship_pipeline.alibaba.requests import Request
-from dropship_pipeline.alibaba.transport import FORM, HEADERS, proxy_for, tls_context, words_about
+from dropship_pipeline.alibaba.transport import (
+    FORM,
+    HEADERS,
+    AnswerTooLarge,
+    proxy_for,
+    tls_context,
+    words_about,
+)
 
 
 class ConcurrentCalls:
@@ -100,13 +108,29 @@ class ConcurrentCalls:
                 allow_redirects=False,  # a signed request goes nowhere else
                 proxy=self._proxy,
             ) as response:
-                body = await response.read()
+                body = await _whole(response.content)
                 retry_after = response.headers.get("Retry-After") if response.status != 200 else None
                 took = time.monotonic() - started
                 return HttpAnswer(response.status, body, retry_after, datetime.now(UTC), started, took)
+        except AnswerTooLarge as error:
+            return Fault("AnswerTooLarge", str(error), False, time.monotonic() - started)
         except (aiohttp.ClientError, TimeoutError) as error:
             code, never_sent = _kind_of(error)
             return Fault(code, words_about(error), never_sent, time.monotonic() - started)
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """The whole body. Raises `AnswerTooLarge` as soon as that is known."""
+    body = await content.readany()
+    if content.at_eof():
+        return body
+    parts, size = [body], len(body)
+    while not content.at_eof():
+        parts.append(await content.readany())
+        size += len(parts[-1])
+        if size > transport.LARGEST_ANSWER:
+            raise AnswerTooLarge
+    return b"".join(parts)
 
 
 def _kind_of(error: Exception) -> tuple[str, bool]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import requests
 import urllib3
 
+from dropship_pipeline.alibaba import transport
 from dropship_pipeline.alibaba.gateway import Gateway, HttpRequest
 from dropship_pipeline.alibaba.protocol import (
     Answer,
@@ -27,7 +28,7 @@ from dropship_pipeline.alibaba.protocol import (
     call,
 )
 from dropship_pipeline.alibaba.requests import Request
-from dropship_pipeline.alibaba.transport import FORM, HEADERS, words_about
+from dropship_pipeline.alibaba.transport import FORM, HEADERS, AnswerTooLarge, words_about
 from dropship_pipeline.problem import Problem
 
 _CHUNK = 1 << 16
@@ -107,6 +108,8 @@ class BlockingCalls:
         started = time.monotonic()
         try:
             return self._exchange(request, started)
+        except AnswerTooLarge as error:
+            return Fault("AnswerTooLarge", str(error), False, time.monotonic() - started)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             took = time.monotonic() - started
             code, never_sent = _kind_of(error)
@@ -126,6 +129,8 @@ class BlockingCalls:
             body = bytearray()
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 body += chunk
+                if len(body) > transport.LARGEST_ANSWER:
+                    raise AnswerTooLarge
                 if time.monotonic() - started > self._timeouts.connect + self._timeouts.answer:
                     raise requests.ReadTimeout
             received = time.monotonic()

@@ -8,8 +8,9 @@ _QUERIES = Path(__file__).parent / "sql"
 
 
 def literal(text: str) -> str:
-    """A string literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
+    """A string literal of SQL, the same whatever the server's `standard_conforming_strings`. Text has no NUL there."""
+    quoted = text.replace("\0", "").replace("'", "''")
+    return f"'{quoted}'" if "\\" not in quoted else " E'" + quoted.replace("\\", "\\\\") + "'"
 
 
 def _described(column: Column) -> str:
