@@ -34,7 +34,7 @@ def test_a_lake_that_holds_nothing_is_no_error(lake: Lake) -> None:
     assert not lake.exists("raw/x")
     lake.delete("raw/x")
     lake.delete_folder("raw")
-    lake.delete_unfinished("raw")
+    assert lake.unfinished("raw") == []
     assert not Path(lake.location).exists()
 
 
@@ -189,7 +189,8 @@ def test_what_a_killed_process_left_is_not_listed_and_can_be_removed(lake: Lake)
         os.kill(process.pid, signal.SIGKILL)
     assert len(everything(lake)) == 3
     assert lake.files("snapshots") == lake.folders("snapshots") == []
-    lake.delete_unfinished("snapshots")
+    for path in lake.unfinished("snapshots"):
+        lake.discard(path)
     assert everything(lake) == ["snapshots"]
 
 

@@ -6,9 +6,10 @@ and are never listed. What the lake holds is said in `raw.py` and `snapshots.py`
 
 import errno
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -18,6 +19,10 @@ from pyarrow import dataset, fs
 
 from dropship_pipeline.problem import Problem
 
+QUARANTINE = "quarantine"
+"""The folder for what is damaged and was set aside."""
+
+_HIDDEN = re.compile(r"\..+\.[0-9a-f]{8}\.(new|gone)")
 _AGAIN = "then run the command again: what was merged is kept"
 _FULL = f"Free space there, or set DROPSHIP_LAKE_URL to another place, {_AGAIN}"
 _RIGHTS = "Let this user read and write there, or set DROPSHIP_LAKE_URL to another place"
@@ -151,14 +156,41 @@ class Lake:
             (self._folder / path).rename(gone)
             shutil.rmtree(gone)
 
-    def delete_unfinished(self, under: str) -> None:
-        """Delete what killed processes left half made or half deleted in a folder. Nobody else may be at it."""
+    def unfinished(self, under: str) -> list[str]:
+        """What killed processes left half made or half deleted in a folder, or others are at now: see `discard`."""
         if self._folder is None:
-            return
+            return []
         with self.in_our_words(under), suppress(FileNotFoundError):
-            for entry in (self._folder / under).iterdir():
-                if entry.name.startswith("."):
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            place = self._folder / under
+            return sorted(
+                entry.relative_to(self._folder).as_posix() for entry in place.iterdir() if _HIDDEN.fullmatch(entry.name)
+            )
+        return []
+
+    def discard(self, unfinished: str) -> None:
+        """Delete something unfinished; fine if it is gone. Whoever was at it fails: it cannot be finished any more."""
+        if self._folder is None:
+            raise TypeError(f"{self.location} holds nothing that is unfinished")
+        path = self._folder / unfinished
+        with self.in_our_words(unfinished), suppress(FileNotFoundError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def set_aside(self, path: str) -> str:
+        """Move a file or folder that is damaged to `quarantine/…`, out of everybody's way; where it is now."""
+        aside = f"{QUARANTINE}/{path}"
+        while self.exists(aside):
+            aside += "-again"
+        with self.in_our_words(path):
+            if self._folder is not None:
+                target = self._folder / aside
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (self._folder / path).rename(target)
+                _sync(target.parent)
+                return aside
+            # a bucket has no folders to be moved
+            for file in self.files(path) or [path]:
+                self._fs.move(self._full(file), self._full(aside + file[len(path) :]))
+        return aside
 
     @contextmanager
     def new_folder(self, path: str) -> Iterator["Draft"]:
@@ -185,8 +217,12 @@ class Lake:
                 self.delete_folder(draft)
             raise
 
-    def point(self, name: str, target: str) -> None:
-        """Make `name` a symbolic link to `target`, both in the lake, in one atomic step. Only for a local lake."""
+    def point(self, name: str, target: str, confirm: Callable[[], None] = lambda: None) -> None:
+        """Make `name` a symbolic link to `target`, both in the lake, in one atomic step. Only for a local lake.
+
+        `confirm` is asked, when all is prepared, whether it may still be done, by raising if not. Whoever is allowed to
+        point after us discards first what is `unfinished`: then the step that we may have confirmed before fails.
+        """
         if self._folder is None:
             raise TypeError(f"{self.location} holds no symbolic links")
         with self.in_our_words(name):
@@ -197,6 +233,7 @@ class Lake:
             unfinished = _hidden(link, "new")
             try:
                 unfinished.symlink_to(target)
+                confirm()
                 unfinished.replace(link)
             except BaseException:
                 unfinished.unlink(missing_ok=True)

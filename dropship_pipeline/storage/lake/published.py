@@ -4,7 +4,6 @@ A snapshot is read by its own name and never through `latest`, so that a publish
 is one of those that are thrown away, reading it says so.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.lake.damage import MANIFEST, ROOT, read_manifest, snapshot_names
 from dropship_pipeline.storage.lake.place import Lake, LakeProblem
-from dropship_pipeline.storage.lake.snapshots import MANIFEST, ROOT, snapshot_names
 
 _PUBLISH = "Publish one: dropship sync, or dropship publish"
 
@@ -110,16 +109,8 @@ def find(lake: Lake, as_of: datetime | None = None) -> Published:
 
 def _open(lake: Lake, name: str) -> Published | None:
     """The snapshot of that name; None for one that is half written, or half thrown away."""
-    manifest = f"{ROOT}/{name}/{MANIFEST}"
-    if not lake.exists(manifest):
-        return None
-    try:
-        said = json.loads(lake.read(manifest).to_pybytes())
-    except LakeProblem:
-        if lake.exists(manifest):
-            raise
-        return None  # it went between the two
-    return Published(lake, name, datetime.fromisoformat(said["taken_at"]), said["row_counts"])
+    said = read_manifest(lake, name)
+    return None if said is None else Published(lake, name, datetime.fromisoformat(said["taken_at"]), said["row_counts"])
 
 
 def _said(moment: datetime) -> str:

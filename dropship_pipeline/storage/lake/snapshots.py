@@ -3,12 +3,16 @@
 `snapshots/<UTC time>/<schema>/<table>.parquet`, with a `snapshot.json` that says that the folder is whole and what it
 holds. The newest is `latest/` (a symbolic link, local lakes only) and `latest.json` (a copy of its `snapshot.json`).
 Each file is read back and held against its table before the folder becomes `latest` in one step: `verification.py`.
+
+Who publishes holds a lock, and may lose it without noticing: a process that was stopped, say. So whoever gets it next
+first discards what is unfinished, the pointer that is being made included, and an older publisher can finish nothing
+that the newer one did not see (ADR 0016). A bucket has no such step: there the lock is confirmed just before.
 """
 
 import json
-import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +21,17 @@ import pyarrow.parquet as pq
 from sqlalchemy import text
 
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.storage.lake.place import Draft, Lake
+from dropship_pipeline.storage.lake.damage import (
+    LATEST,
+    LATEST_JSON,
+    MANIFEST,
+    ROOT,
+    Damage,
+    damaged,
+    read_manifest,
+    snapshot_names,
+)
+from dropship_pipeline.storage.lake.place import Draft, Lake, LakeProblem
 from dropship_pipeline.storage.lake.verification import (
     Measures,
     Verified,
@@ -32,13 +46,7 @@ from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.model import Table, View
 from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS
 
-ROOT = "snapshots"
-LATEST = "latest"
-LATEST_JSON = "latest.json"
-MANIFEST = "snapshot.json"
-
 _NAME = "%Y-%m-%dT%H-%M-%SZ"  # no colons: not every file system and shell takes them
-_NAMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ")
 _WAIT = timedelta(minutes=15)
 _BATCH_BYTES = 8_000_000  # as Postgres sends them; a batch becomes a row group: some 100,000 price tiers
 
@@ -55,12 +63,14 @@ _FORGET = text("DELETE FROM ops.snapshots WHERE snapshot <> ALL (:kept)")
 class Snapshot:
     """A snapshot: where it is, to be shown and opened, and the rows of each table by `schema.table`.
 
-    `verified`: what was found equal in its files and in Postgres, table by table.
+    `verified`: what was found equal in its files and in Postgres, table by table. `set_aside`: older ones that were
+    found damaged, each in a line that says where it is now.
     """
 
     path: str
     row_counts: dict[str, int]
     verified: tuple[Verified, ...] = ()
+    set_aside: tuple[str, ...] = ()
 
 
 def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
@@ -71,10 +81,11 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
     written does not hold what its table holds.
     """
     with _alone(database, lake) as alone:
-        _clean(lake)
+        _clean(lake, alone)
+        damage = damaged(lake, snapshot_names(lake)[-1:])
         name = _next_name(snapshot_names(lake))
         folder = f"{ROOT}/{name}"
-        with lake.new_folder(folder) as draft:
+        with _lock_first(alone), lake.new_folder(folder) as draft:
             taken_at, verified = _write_tables(database, draft)
             row_counts = {table.table: table.rows for table in verified}
             said = {
@@ -88,14 +99,27 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
             alone.confirm()  # somebody else may publish, and remove what is unfinished, since the lock was lost
             with draft.open_output(MANIFEST) as sink:
                 sink.write(manifest)
-        if lake.is_local:
-            lake.point(LATEST_JSON, f"{LATEST}/{MANIFEST}")
-            lake.point(LATEST, folder)  # switches both
-        else:
-            lake.write(LATEST_JSON, manifest)
+        with _lock_first(alone):
+            if lake.is_local:
+                lake.point(LATEST_JSON, f"{LATEST}/{MANIFEST}", alone.confirm)
+                lake.point(LATEST, folder, alone.confirm)  # switches both
+            else:
+                alone.confirm()
+                lake.write(LATEST_JSON, manifest)
+        set_aside = tuple(_set_aside(lake, one) for one in damage)
         _prune(lake, keep)
         _record(database, lake)
-    return Snapshot(lake.at(folder), row_counts, verified)
+    return Snapshot(lake.at(folder), row_counts, verified, set_aside)
+
+
+@contextmanager
+def _lock_first(alone: Held) -> Iterator[None]:
+    """Where the lake fails inside because somebody else publishes meanwhile, the lost lock is what is told."""
+    try:
+        yield
+    except LakeProblem:
+        alone.confirm()
+        raise
 
 
 def expired(lake: Lake, keep: int) -> list[str]:
@@ -108,8 +132,8 @@ def drop_expired(database: Database, lake: Lake, keep: int) -> int:
 
     A publish that is under way is waited for. Raises `DatabaseProblem`, `LakeProblem`.
     """
-    with _alone(database, lake):
-        _clean(lake)
+    with _alone(database, lake) as alone:
+        _clean(lake, alone)
         found = len(expired(lake, keep))
         _prune(lake, keep)
         _record(database, lake)
@@ -129,7 +153,10 @@ def latest_snapshot(lake: Lake) -> str | None:
     """Where the newest snapshot is; None if nothing was published yet."""
     if not lake.exists(LATEST_JSON):
         return None
-    return lake.at(json.loads(lake.read(LATEST_JSON).to_pybytes())["path"])
+    try:
+        return lake.at(json.loads(lake.read(LATEST_JSON).to_pybytes())["path"])
+    except (ValueError, LookupError):
+        raise LakeProblem(f"{lake.at(LATEST_JSON)} is damaged", "Publish anew: dropship publish") from None
 
 
 def _write_tables(database: Database, draft: Draft) -> tuple[datetime, tuple[Verified, ...]]:
@@ -186,12 +213,6 @@ def _pinned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def snapshot_names(lake: Lake) -> list[str]:
-    """The snapshots in the lake, whole or not, oldest first."""
-    names = (folder.rpartition("/")[2] for folder in lake.folders(ROOT))
-    return [name for name in names if _NAMES.fullmatch(name)]
-
-
 def _next_name(names: list[str]) -> str:
     """The time, or the second after the newest snapshot: names sort by time even when the clock was set back."""
     now = datetime.now(UTC)
@@ -200,12 +221,27 @@ def _next_name(names: list[str]) -> str:
     return now.strftime(_NAME)
 
 
-def _clean(lake: Lake) -> None:
-    """Remove what killed publishes left unfinished: none is at work, for we hold the lock."""
-    lake.delete_unfinished(ROOT)
-    for name in snapshot_names(lake):
-        if not lake.exists(f"{ROOT}/{name}/{MANIFEST}"):
-            lake.delete_folder(f"{ROOT}/{name}")
+def _clean(lake: Lake, alone: Held) -> None:
+    """Remove what killed publishes left unfinished.
+
+    What is found while we hold the lock is nobody's any more, whenever we come to remove it: what others begin later,
+    should we lose the lock here, is not on the list.
+    """
+    pointers = [path for path in lake.unfinished("") if path.startswith((f".{LATEST}.", f".{LATEST_JSON}."))]
+    unfinished = [*pointers, *lake.unfinished(ROOT)]
+    folders = [f"{ROOT}/{name}" for name in snapshot_names(lake) if not lake.exists(f"{ROOT}/{name}/{MANIFEST}")]
+    alone.confirm()
+    for path in unfinished:
+        lake.discard(path)
+    for folder in folders:
+        lake.delete_folder(folder)
+
+
+def _set_aside(lake: Lake, damage: Damage) -> str:
+    if not lake.is_local:
+        lake.set_aside(f"{ROOT}/{damage.snapshot}/{MANIFEST}")  # from here on it is unfinished, should we be killed
+    aside = lake.set_aside(f"{ROOT}/{damage.snapshot}")
+    return f"The snapshot {damage.snapshot} is damaged ({damage.said}): it was set aside as {lake.at(aside)}"
 
 
 def _prune(lake: Lake, keep: int) -> None:
@@ -221,7 +257,8 @@ def _record(database: Database, lake: Lake) -> None:
         known = set(connection.execute(_KNOWN).scalars())
         for name in names:
             if name not in known:
-                said = json.loads(lake.read(f"{ROOT}/{name}/{MANIFEST}").to_pybytes())
-                counts = json.dumps(said["row_counts"])
-                connection.execute(_RECORD, {"snapshot": name, "run_id": said["run_id"], "row_counts": counts})
+                said = read_manifest(lake, name)
+                if said is not None:
+                    counts = json.dumps(said["row_counts"])
+                    connection.execute(_RECORD, {"snapshot": name, "run_id": said["run_id"], "row_counts": counts})
         connection.execute(_FORGET, {"kept": names})

@@ -10,6 +10,8 @@ def publish(store: Store) -> Snapshot:
     """Publish all public tables from one transaction; a session notes it in its summary."""
     store.progress.begin("publish", None)
     snapshot = snapshots.publish(store.database, store.lake, store.run_id, keep=store.settings.snapshots_kept)
+    for line in snapshot.set_aside:
+        store.progress.note(line)
     drop_expired(store.lake, store.database, store.settings.raw_days)
     store.progress.advance(len(snapshot.row_counts), len(snapshot.row_counts))
     store.progress.finish()
