@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from deployment import Deployment
+from harm import HARM, HOSTILE
 from marts.dozen import open_books, write_the_dozen
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.report.numbers import gather
@@ -21,32 +23,58 @@ def settings() -> Settings:
 
 @pytest.fixture
 def dozen(database: Database) -> Database:
-    with database.begin() as connection:
-        write_the_dozen(open_books(connection))
+    """The dozen, for one test to change."""
+    _write_into(database)
     return database
 
 
 @pytest.fixture(scope="module")
-def page_of_the_dozen(server: Database) -> Iterator[str]:
-    """The page, for the tests that only read it."""
+def shared_dozen(server: Database) -> Iterator[Database]:
+    """The dozen, for the tests that only read."""
+    yield from _new_dozen(server)
+
+
+@pytest.fixture(scope="module")
+def page_of_the_dozen(shared_dozen: Database) -> str:
+    """The page, for the tests that only read it: most of what it costs are its pictures."""
+    return _page(shared_dozen)
+
+
+@pytest.fixture(scope="module")
+def page_of_the_harmed(server: Database) -> Iterator[str]:
+    """The page of a dozen that is simulated, has hostile texts wherever one may come, and a price below nothing."""
+    for database in _new_dozen(server):
+        with database.begin() as connection:
+            for statement in HARM:
+                connection.execute(text(statement), {"text": HOSTILE} if ":text" in statement else {})
+        yield _page(database)
+
+
+def _new_dozen(server: Database) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     with server.autocommit() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE dropship_template")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE dropship_template STRATEGY FILE_COPY")
     database = Database(make_url(server.libpq_url).set(database=name).render_as_string(hide_password=False))
-    with database.begin() as connection:
-        write_the_dozen(open_books(connection))
-    yield render(gather(database, load_settings({"DROPSHIP_DESTINATIONS": "US:90001,MX"})))
+    _write_into(database)
+    yield database
     database.close()
     with server.autocommit() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def make_page(settings: Settings) -> Callable[[Database], str]:
-    def make(database: Database) -> str:
-        return render(gather(database, settings))
+def _write_into(database: Database) -> None:
+    with database.begin() as connection:
+        write_the_dozen(open_books(connection))
 
-    return make
+
+def _page(database: Database) -> str:
+    return render(gather(database, load_settings({"DROPSHIP_DESTINATIONS": "US:90001,MX"})))
+
+
+@pytest.fixture
+def make_page() -> Callable[[Database], str]:
+    """Makes the page of a database."""
+    return _page
 
 
 @pytest.fixture

@@ -3,21 +3,20 @@
 import base64
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
+from harm import HOSTILE
 from sqlalchemy import text
 
 from dropship_pipeline.report.numbers import Numbers, gather
-from dropship_pipeline.report.page import render
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage.server.database import Database
 
 Make = Callable[[Database], str]
 
-HOSTILE = """<script>alert("x")</script><img src=x onerror='alert(1)'>&amp;$\\frac$ {{ 7 * 7 }} \u202eelosrever 中文"""
 SECTIONS = ["feeds", "moves", "holds", "landed", "prices", "freight", "stock", "freshness", "orders", "quality"]
 _VOID = {"meta", "img", "source"}
 
@@ -95,10 +94,10 @@ def test_the_page_has_every_section_with_the_numbers_behind_each_picture(page_of
     ]  # fmt: skip
 
 
-def test_every_number_of_a_table_is_what_the_marts_say(dozen: Database, settings: Settings, make_page: Make) -> None:
-    page = read(make_page(dozen))
+def test_every_number_of_a_table_is_what_the_marts_say(shared_dozen: Database, page_of_the_dozen: str) -> None:
+    page = read(page_of_the_dozen)
     moves = page.tables["What moved most: The furthest"]
-    with dozen.begin() as connection:
+    with shared_dozen.begin() as connection:
         rows = connection.execute(text("""
             SELECT product_id, max(abs(change_percent)) FROM marts.price_moves WHERE days = 7 AND change_percent <> 0
             GROUP BY 1 ORDER BY 2 DESC""")).all()  # fmt: skip
@@ -114,21 +113,8 @@ def test_every_number_of_a_table_is_what_the_marts_say(dozen: Database, settings
     assert counted == landed > 5
 
 
-def test_a_hostile_text_stays_a_text_wherever_it_comes(dozen: Database, make_page: Make) -> None:
-    with dozen.begin() as connection:
-        for statement in (
-            "UPDATE catalog.products SET title = :text, supplier = :text",
-            "UPDATE catalog.inventory_levels SET shipping_from = :text WHERE shipping_from = 'TR'",
-            "UPDATE catalog.freight_quotes SET dispatch_country = :text WHERE product_id = 'P01'",
-            "UPDATE catalog.freight_quotes SET destination_country = :text WHERE product_id = 'P01'",
-            "UPDATE ops.hold_rules SET rule = :text",
-            "UPDATE orders.orders SET status = :text",
-            "UPDATE catalog.price_tiers SET currency = :text WHERE product_id = 'P01'",
-            "UPDATE catalog.price_changes SET currency = :text",
-        ):
-            connection.execute(text(statement), {"text": HOSTILE})
-    html = make_page(dozen)
-    page = read(html)
+def test_a_hostile_text_stays_a_text_wherever_it_comes(page_of_the_harmed: str) -> None:
+    page = read(page_of_the_harmed)
     assert page.all("script") == []
     assert {name for _, attributes in page.tags for name in attributes if name.startswith("on")} == set()
     assert "49" not in "".join(row[0] for row in page.tables["What moved most: The furthest"])
@@ -202,21 +188,16 @@ def test_an_empty_catalogue_has_a_page_that_says_what_there_is_not_yet(database:
     assert "Nothing yet: no feed lists a product." in html
 
 
-def test_what_forbids_publishing_stands_at_the_top_of_the_findings(dozen: Database, make_page: Make) -> None:
-    with dozen.begin() as connection:
-        connection.exec_driver_sql("UPDATE catalog.price_tiers SET price = -1 WHERE sku_id = 'S011'")
-    page = read(make_page(dozen))
-    found = page.tables["Data quality: Findings"][1:]
+def test_what_forbids_publishing_stands_at_the_top_of_the_findings(page_of_the_harmed: str) -> None:
+    found = read(page_of_the_harmed).tables["Data quality: Findings"][1:]
     [grave] = [row for row in found if row[1:3] == ["catalog.price_tiers", "money_positive"]]
     assert grave[0] == "stops publishing"
     assert grave[3].startswith("2 of 23 rows of catalog.price_tiers have a price of nothing or less")
 
 
-def test_a_simulated_catalogue_is_told_from_a_real_one(dozen: Database, make_page: Make) -> None:
-    assert "simulated Alibaba.com" not in make_page(dozen)
-    with dozen.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO ops.origin VALUES (true, 'simulated', now())")
-    assert "simulated Alibaba.com" in make_page(dozen)
+def test_a_simulated_catalogue_is_told_from_a_real_one(page_of_the_dozen: str, page_of_the_harmed: str) -> None:
+    assert "simulated Alibaba.com" not in page_of_the_dozen
+    assert "simulated Alibaba.com" in page_of_the_harmed
 
 
 def test_all_numbers_are_of_one_moment(dozen: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,8 +219,8 @@ def test_all_numbers_are_of_one_moment(dozen: Database, settings: Settings, monk
     assert told(beside) == told(whole)
     monkeypatch.undo()
     assert told(gather(dozen, settings)) != told(whole)
-    assert render(beside)
 
 
 def told(numbers: Numbers) -> list[object]:
-    return [numbers.freight, numbers.landed, len(numbers.funnel), [one.products for one in numbers.holds]]
+    """All that two readings within a moment agree in: ages are as old as the reading."""
+    return [getattr(numbers, one.name) for one in fields(Numbers) if one.name not in ("totals", "ages")]
