@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.server.database import Database, DatabaseDown, DatabaseProblem
@@ -89,9 +91,15 @@ def test_a_read_only_server_says_so(database: Database) -> None:
 
 
 def test_a_mistake_of_ours_is_not_dressed_up_as_a_fault_of_the_database(database: Database) -> None:
-    with pytest.raises(Exception, match="syntax error") as raised:
+    with pytest.raises(Exception, match="division by zero") as raised:
         run(database, "SELEC 1")
     assert not isinstance(raised.value, Problem)
+
+
+def test_what_was_to_be_written_is_not_repeated_in_an_error(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError, match="division by zero") as raised, database.begin() as connection:
+        connection.execute(text("SELECT 1 / 0, :street"), {"street": SECRET})
+    assert SECRET not in str(raised.value)
 
 
 def test_a_pooled_connection_that_the_server_dropped_is_replaced_unnoticed(database: Database) -> None:

@@ -82,6 +82,7 @@ def test_the_data_and_the_settings_survive_a_restart_and_a_crash(home: Path) -> 
     user = use(home)
     assert ask(home, "SELECT it FROM kept") == 42
     assert ask(home, "SHOW jit") == "off"
+    assert ask(home, "SHOW log_error_verbosity") == "terse"  # rows that were refused are in no log
     assert ask(home, "SELECT datlocale FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
     os.kill(postmaster(home), signal.SIGKILL)
     user.kill()

@@ -1,5 +1,6 @@
 """Orders in the tables: what a reading writes, what it leaves alone, and what the ledger makes due."""
 
+import traceback
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from dropship_pipeline.alibaba.fulfilment import Fund, Logistics, Parcel, Tracki
 from dropship_pipeline.alibaba.orders import OrderSummary, read_order
 from dropship_pipeline.orders.rows import OrderBatch, OrderReading, sighting_rows
 from dropship_pipeline.storage.orders.store import OrderCounts, OrderStore
-from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.database import Database, DatabaseProblem
 
 NOON = datetime(2026, 1, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -227,3 +228,12 @@ def test_nobody_but_the_owner_sees_recipients_until_a_policy_lets_him_in(store: 
         with database.begin() as connection:
             connection.exec_driver_sql(f"DROP OWNED BY {role}")
             connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+def test_a_row_that_the_database_refuses_is_not_repeated_in_the_error(store: OrderStore, database: Database) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders.recipients ADD CONSTRAINT nobody CHECK (false)")
+    with pytest.raises(DatabaseProblem, match=r'refuses a row .*violates check constraint "nobody"') as refused:
+        merge(store, reading())
+    assert "Secret Street" not in "".join(traceback.format_exception(refused.value))
+    assert ask(database, "SELECT count(*) FROM orders.orders") == [(0,)]

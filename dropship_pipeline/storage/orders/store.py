@@ -18,7 +18,7 @@ from dropship_pipeline.alibaba.orders import OrderSummary
 from dropship_pipeline.storage.catalog.reject_sql import RESOLVE_ORDERS, WRITE_REJECTS
 from dropship_pipeline.storage.orders import order_sql
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.failures import in_our_words
+from dropship_pipeline.storage.server.failures import in_our_words, without_the_row
 from dropship_pipeline.storage.server.locks import PATIENCE, Lock, take
 from dropship_pipeline.storage.server.staging import Stage, staged
 from dropship_pipeline.storage.server.transactions import Transactions
@@ -184,7 +184,7 @@ class OrderStore:
             connection.execute(_RECORD_DAY, {"account": account, "day": day, **counts})
 
     def _run(self, prepare: Callable[[Stage], None], work: Callable[[Stage], T]) -> T:
-        with in_our_words(self._database.address):
+        with in_our_words(self._database.address), without_the_row(self._database.address):
             return self._transactions.run(prepare, work)
 
 

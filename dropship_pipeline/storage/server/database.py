@@ -88,7 +88,8 @@ class Database:
     def sqlalchemy(self) -> Engine:
         """The engine; its pooled connections are looked at before they are used: a restart goes unnoticed."""
         url = self.connection_url.set(drivername="postgresql+psycopg2")
-        engine = create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=12)
+        # what is written is repeated in no error
+        engine = create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=12, hide_parameters=True)
         event.listen(engine, "connect", _begin_session)
         return engine
 

@@ -53,6 +53,7 @@ timezone = 'UTC'
 lc_messages = 'C'
 log_min_messages = error
 log_min_error_statement = panic
+log_error_verbosity = terse
 """
 
 

@@ -119,6 +119,21 @@ def as_problem(error: BaseException, address: str) -> DatabaseProblem | None:
 
 
 @contextmanager
+def without_the_row(address: str) -> Iterator[None]:
+    """Raise what refuses a row as a `DatabaseProblem` that does not repeat the row, as the drivers' errors do.
+
+    For rows that name people: what is raised ends in logs.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_bad_data(error):
+            raise
+        what = f"The database {address} refuses a row ({_words(driver_error(error))})"
+        raise DatabaseProblem(what, "If a table was altered by hand, undo that; else report it") from None
+
+
+@contextmanager
 def in_our_words(address: str) -> Iterator[None]:
     """Raise what the drivers raise inside as a `DatabaseProblem` that names the database and the remedy."""
     try:
