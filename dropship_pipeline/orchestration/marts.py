@@ -13,7 +13,7 @@ from dropship_pipeline.orchestration.schema import asset_key, view_spec
 from dropship_pipeline.orchestration.stages import work
 from dropship_pipeline.orchestration.tags import is_of_the_terminal
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.tables.marts import MARTS
+from dropship_pipeline.tables.marts.registry import MARTS
 from dropship_pipeline.tables.model import Table, View
 from dropship_pipeline.tables.registry import ALL_TABLES
 

@@ -121,3 +121,8 @@ class View:
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
         return tuple(column.name for column in self.columns)
+
+
+def columns_of(table: str, *columns: str) -> tuple[str, ...]:
+    """`schema.table.column` of each, as `Column.reads` names them; `table` is `schema.name`."""
+    return tuple(f"{table}.{column}" for column in columns)

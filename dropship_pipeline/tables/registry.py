@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
-from dropship_pipeline.tables.marts import CURRENT_OFFERS, LANDED_COSTS, MARTS, TIME_TRAVEL
+from dropship_pipeline.tables.marts.offers import CURRENT_OFFERS, LANDED_COSTS
+from dropship_pipeline.tables.marts.registry import MARTS, TIME_TRAVEL
 from dropship_pipeline.tables.model import Table, View
 from dropship_pipeline.tables.ops import OPS_TABLES
 from dropship_pipeline.tables.orders import ORDER_TABLES

@@ -13,7 +13,7 @@ from dropship_pipeline.orchestration.stages import check_of, stage_metadata
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
-from dropship_pipeline.tables.marts import MARTS
+from dropship_pipeline.tables.marts.registry import MARTS
 
 Deploy = Callable[..., Deployment]
 

@@ -9,7 +9,7 @@ SELECT
     s.status,
     p.min_order_quantity,
     coalesce(t.currency, p.currency) AS currency,
-    t.first[1]::bigint AS first_tier_quantity,
+    t.first_quantity AS first_tier_quantity,
     t.first[2]::numeric(18,4) AS first_tier_price,
     t.best[2]::bigint AS best_tier_quantity,
     t.best[1]::numeric(18,4) AS best_tier_price,
@@ -32,6 +32,7 @@ LEFT JOIN (
         product_id,
         sku_id,
         max(currency) AS currency,
+        min(min_quantity) AS first_quantity,
         min(ARRAY[min_quantity, price]) AS first,
         min(ARRAY[price, min_quantity]) FILTER (WHERE price IS NOT NULL) AS best
     FROM catalog.price_tiers
@@ -42,9 +43,10 @@ LEFT JOIN (
         product_id,
         sku_id,
         sum(quantity)::bigint AS stock,
-        sum(quantity) FILTER (WHERE shipping_from = 'CN')::bigint AS stock_cn,
-        sum(quantity) FILTER (WHERE shipping_from = 'US')::bigint AS stock_us,
-        sum(quantity) FILTER (WHERE shipping_from = 'MX')::bigint AS stock_mx,
+        -- one row a SKU and warehouse: the least is all there is, and needs no wider type to add up in
+        min(quantity) FILTER (WHERE shipping_from = 'CN') AS stock_cn,
+        min(quantity) FILTER (WHERE shipping_from = 'US') AS stock_us,
+        min(quantity) FILTER (WHERE shipping_from = 'MX') AS stock_mx,
         min(checked_at) AS checked_at
     FROM catalog.inventory_levels
     GROUP BY product_id, sku_id

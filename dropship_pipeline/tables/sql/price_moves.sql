@@ -1,5 +1,5 @@
 SELECT
-    m.days,
+    w.days,
     m.sku_id,
     m.min_quantity,
     m.currency,
@@ -10,21 +10,21 @@ SELECT
     round(100 * (m.new_price - m.old_price) / nullif(m.old_price, 0), 2)::double precision AS change_percent,
     m.moves,
     m.last_moved_at
-FROM (
+FROM (VALUES (1), (7), (30)) AS w (days)
+CROSS JOIN LATERAL (
     SELECT
-        w.days,
         c.product_id,
         c.sku_id,
         c.min_quantity,
         c.currency,
         (array_agg(c.old_price ORDER BY c.observed_at, c.ctid))[1] AS old_price,
-        (array_agg(c.new_price ORDER BY c.observed_at DESC, c.ctid DESC))[1] AS new_price,
+        (array_agg(c.new_price ORDER BY c.observed_at, c.ctid))[count(*)] AS new_price,
         count(*) AS moves,
         max(c.observed_at) AS last_moved_at
-    FROM (VALUES (1), (7), (30)) AS w (days)
+    FROM catalog.price_changes c
     -- hours, not days: a day of a session's time zone may have 23
-    JOIN catalog.price_changes c ON c.observed_at > now() - w.days * interval '24 hours'
-    -- what the windows say as well: without it the planner expects them to be of any length, and reads the whole log
-    WHERE c.observed_at > now() - 30 * interval '24 hours'
-    GROUP BY w.days, c.product_id, c.sku_id, c.min_quantity, c.currency
+    WHERE c.observed_at > now() - w.days * interval '24 hours'
+        -- what the windows say as well: without it the planner expects them to be of any length
+        AND c.observed_at > now() - 30 * interval '24 hours'
+    GROUP BY c.product_id, c.sku_id, c.min_quantity, c.currency
 ) m

@@ -14,7 +14,7 @@ SELECT
 FROM catalog.inventory_levels l
 JOIN catalog.products p ON p.product_id = l.product_id AND p.delisted_at IS NULL
 LEFT JOIN (
-    SELECT product_id, sku_id, shipping_from, sum(old_quantity - new_quantity)::double precision AS sold
+    SELECT product_id, sku_id, shipping_from, sum((old_quantity - new_quantity)::double precision) AS sold
     FROM catalog.inventory_changes
     WHERE observed_at > now() - 7 * interval '24 hours' AND new_quantity < old_quantity
     GROUP BY product_id, sku_id, shipping_from

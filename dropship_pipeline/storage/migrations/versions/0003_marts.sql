@@ -43,7 +43,7 @@ SELECT
     s.status,
     p.min_order_quantity,
     coalesce(t.currency, p.currency) AS currency,
-    t.first[1]::bigint AS first_tier_quantity,
+    t.first_quantity AS first_tier_quantity,
     t.first[2]::numeric(18,4) AS first_tier_price,
     t.best[2]::bigint AS best_tier_quantity,
     t.best[1]::numeric(18,4) AS best_tier_price,
@@ -66,6 +66,7 @@ LEFT JOIN (
         product_id,
         sku_id,
         max(currency) AS currency,
+        min(min_quantity) AS first_quantity,
         min(ARRAY[min_quantity, price]) AS first,
         min(ARRAY[price, min_quantity]) FILTER (WHERE price IS NOT NULL) AS best
     FROM catalog.price_tiers
@@ -76,9 +77,10 @@ LEFT JOIN (
         product_id,
         sku_id,
         sum(quantity)::bigint AS stock,
-        sum(quantity) FILTER (WHERE shipping_from = 'CN')::bigint AS stock_cn,
-        sum(quantity) FILTER (WHERE shipping_from = 'US')::bigint AS stock_us,
-        sum(quantity) FILTER (WHERE shipping_from = 'MX')::bigint AS stock_mx,
+        -- one row a SKU and warehouse: the least is all there is, and needs no wider type to add up in
+        min(quantity) FILTER (WHERE shipping_from = 'CN') AS stock_cn,
+        min(quantity) FILTER (WHERE shipping_from = 'US') AS stock_us,
+        min(quantity) FILTER (WHERE shipping_from = 'MX') AS stock_mx,
         min(checked_at) AS checked_at
     FROM catalog.inventory_levels
     GROUP BY product_id, sku_id
@@ -200,7 +202,7 @@ COMMENT ON COLUMN marts.landed_costs.quoted_at IS 'When the cheapest was quoted 
 
 CREATE VIEW marts.price_moves AS
 SELECT
-    m.days,
+    w.days,
     m.sku_id,
     m.min_quantity,
     m.currency,
@@ -211,23 +213,23 @@ SELECT
     round(100 * (m.new_price - m.old_price) / nullif(m.old_price, 0), 2)::double precision AS change_percent,
     m.moves,
     m.last_moved_at
-FROM (
+FROM (VALUES (1), (7), (30)) AS w (days)
+CROSS JOIN LATERAL (
     SELECT
-        w.days,
         c.product_id,
         c.sku_id,
         c.min_quantity,
         c.currency,
         (array_agg(c.old_price ORDER BY c.observed_at, c.ctid))[1] AS old_price,
-        (array_agg(c.new_price ORDER BY c.observed_at DESC, c.ctid DESC))[1] AS new_price,
+        (array_agg(c.new_price ORDER BY c.observed_at, c.ctid))[count(*)] AS new_price,
         count(*) AS moves,
         max(c.observed_at) AS last_moved_at
-    FROM (VALUES (1), (7), (30)) AS w (days)
+    FROM catalog.price_changes c
     -- hours, not days: a day of a session's time zone may have 23
-    JOIN catalog.price_changes c ON c.observed_at > now() - w.days * interval '24 hours'
-    -- what the windows say as well: without it the planner expects them to be of any length, and reads the whole log
-    WHERE c.observed_at > now() - 30 * interval '24 hours'
-    GROUP BY w.days, c.product_id, c.sku_id, c.min_quantity, c.currency
+    WHERE c.observed_at > now() - w.days * interval '24 hours'
+        -- what the windows say as well: without it the planner expects them to be of any length
+        AND c.observed_at > now() - 30 * interval '24 hours'
+    GROUP BY c.product_id, c.sku_id, c.min_quantity, c.currency
 ) m;
 COMMENT ON VIEW marts.price_moves IS 'Every price that moved within the last day, week and month, from the change log: one row a window, SKU, tier and currency. A price that moved and came back has a change of 0.';
 COMMENT ON COLUMN marts.price_moves.days IS 'The window: 1, 7 or 30 [days]';
@@ -259,7 +261,7 @@ SELECT
 FROM catalog.inventory_levels l
 JOIN catalog.products p ON p.product_id = l.product_id AND p.delisted_at IS NULL
 LEFT JOIN (
-    SELECT product_id, sku_id, shipping_from, sum(old_quantity - new_quantity)::double precision AS sold
+    SELECT product_id, sku_id, shipping_from, sum((old_quantity - new_quantity)::double precision) AS sold
     FROM catalog.inventory_changes
     WHERE observed_at > now() - 7 * interval '24 hours' AND new_quantity < old_quantity
     GROUP BY product_id, sku_id, shipping_from
