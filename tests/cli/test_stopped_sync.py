@@ -1,4 +1,7 @@
-"""A sync that is stopped at any moment, by Ctrl-C or SIGTERM: it ends at once, says so, and leaves nothing behind."""
+"""A sync that is stopped at any moment, by Ctrl-C or SIGTERM: it ends at once, says so, and leaves nothing behind.
+
+At a few moments in each run of the tests, else at as many as STOPPED_SYNCS says.
+"""
 
 import os
 import random
@@ -6,12 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 from deployment import Deployment, clean_environment
 from oracle import expected_feeds, expected_tables, stored_feeds, stored_tables, truth
 
@@ -25,7 +28,8 @@ from dropship_pipeline.cli import main
 main()
 """
 PRODUCTS = 120
-MOMENTS = 6
+MOMENTS = int(os.environ.get("STOPPED_SYNCS", "4"))
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WITHIN = 10.0  # seconds: where nothing else runs, it takes one or two
 
 
@@ -78,37 +82,37 @@ def stop(process: subprocess.Popen[str], number: signal.Signals) -> tuple[float,
     return took, out, err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_sync_can_be_stopped_at_any_moment(
     deploy: Callable[..., Deployment],
     dagster_template: str,
     make_database: Callable[..., Database],
     tmp_path: Path,
-    number: signal.Signals,
 ) -> None:
     merchant = deploy(products=PRODUCTS, drift=0.0)
     merchant.database = make_database(dagster_template)
     began = time.monotonic()
     merchant.dropship("sync", "--force")
     lasts = time.monotonic() - began
-    draw = random.Random(number)
-    stopped = 0
+    draw = random.Random(2)
+    stopped: Counter[signal.Signals] = Counter()
     for moment in range(MOMENTS):
+        number = SIGNALS[moment % len(SIGNALS)]
         with syncing(merchant.environment, tmp_path) as process:
-            time.sleep((moment + draw.random()) / MOMENTS * 0.9 * lasts)
+            time.sleep((moment + draw.random()) / MOMENTS * 0.8 * lasts)
             if process.poll() is not None:
                 continue
             took, out, err = stop(process, number)
         if process.returncode == 0:
             assert "Parquet" in out, err  # its work was done
             continue
-        stopped += 1
+        stopped[number] += 1
         assert process.returncode == 128 + number, err
         assert took < WITHIN
         assert "Traceback" not in err
         [said] = [line for line in err.splitlines() if line.startswith("dropship:")]
         assert said.startswith("dropship: stopped")
-    assert stopped > MOMENTS / 2
+    assert stopped.total() > MOMENTS / 2
+    assert set(stopped) == set(SIGNALS)
     ends = merchant.rows("SELECT status, count(*) AS runs FROM dagster.runs GROUP BY status")
     assert {row["status"] for row in ends} <= {"SUCCESS", "CANCELED"}
     assert merchant.value("SELECT count(*) FROM ops.syncs WHERE outcome IS NULL") == 0

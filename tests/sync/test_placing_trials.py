@@ -24,7 +24,7 @@ from dropship_pipeline.orders.placing_input import read_order_asked
 from dropship_pipeline.sync.orders.placing import place
 from dropship_pipeline.sync.orders.quoting import quote_order
 
-TRIALS = int(os.environ.get("PLACING_TRIALS", "8"))
+TRIALS = int(os.environ.get("PLACING_TRIALS", "5"))
 
 FAULTS: tuple[tuple[str, ...], ...] = (
     (),
