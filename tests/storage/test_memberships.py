@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from dropship_pipeline.storage.server.transactions import Transactions
 
 FEED, OTHER = "us_standard", "local_us"
 HOUR = timedelta(hours=1)
+NOT_YET = datetime(2999, 1, 1, tzinfo=UTC)
 Breaker = Callable[[int, int], bool]
 
 
@@ -366,27 +367,29 @@ def test_a_running_sweep_can_be_taken_over_for_a_while_and_is_given_up_by_the_ne
 
 
 def test_a_sweep_that_ended_in_a_sync_that_did_not_is_taken_over(database: Database) -> None:
-    assert finished_sweep(database, FEED, HOUR) is None
+    assert finished_sweep(database, FEED, HOUR, NOT_YET) is None
     result = sweep(database, ["A", "B"])
-    assert finished_sweep(database, FEED, HOUR) == result
-    assert finished_sweep(database, OTHER, HOUR) is None
-    assert finished_sweep(database, FEED, timedelta(0)) is None
+    assert finished_sweep(database, FEED, HOUR, NOT_YET) == result
+    assert finished_sweep(database, OTHER, HOUR, NOT_YET) is None
+    assert finished_sweep(database, FEED, timedelta(0), NOT_YET) is None
     tell(database, "INSERT INTO ops.syncs (run_id, started_at, ended_at, outcome) VALUES ('r', now(), now(), 'done')")
-    assert finished_sweep(database, FEED, HOUR) is None
+    assert finished_sweep(database, FEED, HOUR, NOT_YET) is None
+    [(ended_at,)] = ask(database, "SELECT ended_at FROM ops.sweeps")
+    assert finished_sweep(database, FEED, HOUR, since=ended_at) == result, "it is of just now, whosever it is"
 
 
 def test_a_sweep_that_missed_something_once_is_not_the_last_word(database: Database) -> None:
     sweep(database, ["A", "B"])
     sweep(database, ["A"])
-    assert finished_sweep(database, FEED, HOUR) is None
+    assert finished_sweep(database, FEED, HOUR, NOT_YET) is None
     second = sweep(database, ["A"])
-    assert finished_sweep(database, FEED, HOUR) == second
+    assert finished_sweep(database, FEED, HOUR, NOT_YET) == second
 
 
 def test_an_incomplete_sweep_is_not_taken_over_and_a_held_one_is(database: Database) -> None:
     sweep(database, ["A"], complete=False, reason="page 3 failed")
-    assert finished_sweep(database, FEED, HOUR) is None
+    assert finished_sweep(database, FEED, HOUR, NOT_YET) is None
     for seen in (["A", "B"], [], []):
         result = sweep(database, seen, is_held=over_a_fifth)
     assert result.state == "held"
-    assert finished_sweep(database, FEED, HOUR) == result
+    assert finished_sweep(database, FEED, HOUR, NOT_YET) == result

@@ -84,13 +84,13 @@ _IS_STIRRING = text("""
         SELECT FROM ops.sweeps WHERE feed = :feed AND coalesce(ended_at, renewed_at) > clock_timestamp() - :within
     )
 """)
-# The newest sweep of the feed, if it left nothing open and no sync has come to its end since
+# The newest sweep of the feed, if it left nothing open, and no sync has come to its end since or it ended just now
 _FINISHED = text("""
     SELECT state, listed, pages, new, missing, 0 AS missed_once, delisted, reason
     FROM (SELECT * FROM ops.sweeps WHERE feed = :feed ORDER BY started_at DESC LIMIT 1) AS s
     WHERE state IN ('complete', 'held') AND ended_at > now() - :within
         AND (state = 'held' OR missing = 0 OR delisted > 0)
-        AND NOT EXISTS (SELECT FROM ops.syncs WHERE syncs.ended_at >= s.ended_at)
+        AND (s.ended_at >= :since OR NOT EXISTS (SELECT FROM ops.syncs WHERE syncs.ended_at >= s.ended_at))
 """)
 _STATES = text("""
     SELECT DISTINCT ON (feed) feed, state FROM ops.sweeps
@@ -129,10 +129,13 @@ def is_stirring(database: Database, feed: str, within: timedelta) -> bool:
         return bool(connection.execute(_IS_STIRRING, {"feed": feed, "within": within}).scalar_one())
 
 
-def finished_sweep(database: Database, feed: str, within: timedelta) -> SweepResult | None:
-    """What the feed's last sweep came to, if it belongs to a sync that goes on, or was killed `within` this time."""
+def finished_sweep(database: Database, feed: str, within: timedelta, since: datetime) -> SweepResult | None:
+    """What the feed's last sweep came to, if there is no need for another.
+
+    It ended `since` then (UTC), or belongs to a sync that goes on, or was killed `within` this time.
+    """
     with database.begin() as connection:
-        row = connection.execute(_FINISHED, {"feed": feed, "within": within}).first()
+        row = connection.execute(_FINISHED, {"feed": feed, "within": within, "since": since}).first()
     return None if row is None else SweepResult(*row)
 
 

@@ -152,14 +152,14 @@ class _Reading:
         return waited > HUNG.total_seconds() and not sweeps.is_stirring(self._session.database, self.key, HUNG)
 
     def _begin(self) -> None:
-        database, key = self._session.database, self.key
+        session, database, key = self._session, self._session.database, self.key
+        taken_over = sweeps.finished_sweep(database, key, RESUMABLE, session.started_at)
         # one that is held must be read again to be let through
-        taken_over = None if self._let_through else sweeps.finished_sweep(database, key, RESUMABLE)
-        if taken_over is not None:
+        if taken_over is not None and not self._let_through:
             self._finish(_outcome(key, taken_over, 0, taken_over.new, taken_over.pages, resumed=True))
             return
         cut_short = sweeps.take_over(database, key, RESUMABLE)
-        self._begin_sweep(cut_short or sweeps.open_sweep(database, key, self._session.run_id))
+        self._begin_sweep(cut_short or sweeps.open_sweep(database, key, session.run_id))
         if cut_short:
             self._read_landed(cut_short)
 
