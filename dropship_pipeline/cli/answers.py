@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dropship_pipeline.cli.show import console, is_person
+from dropship_pipeline.cli.show import console, is_person, visible
 from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def _show_table(columns: Sequence["Column"], rows: Iterable[Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for column in columns:
         right = column.is_number
-        table.add_column(escape(column.name), justify="right" if right else "left", overflow="fold", no_wrap=right)
+        table.add_column(
+            escape(visible(column.name)), justify="right" if right else "left", overflow="fold", no_wrap=right
+        )
     for row in rows:
         table.add_row(*_marked_up(columns, row))
     console().print(table)
@@ -128,7 +130,7 @@ def _show_lists(columns: Sequence["Column"], rows: Iterable[Row]) -> None:
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for column, cell in zip(columns, _marked_up(columns, row), strict=True):
-            table.add_row(escape(column.name), cell)
+            table.add_row(escape(visible(column.name)), cell)
         out.print(table)
 
 
@@ -136,7 +138,7 @@ def _marked_up(columns: Sequence["Column"], row: Row) -> Iterator[str]:
     from rich.markup import escape  # noqa: PLC0415
 
     for column, cell in zip(columns, row, strict=True):
-        yield "[dim]NULL[/dim]" if cell is None else escape(_said(column, cell))
+        yield "[dim]NULL[/dim]" if cell is None else escape(visible(_said(column, cell)))
 
 
 def _said(column: "Column", cell: str) -> str:

@@ -132,7 +132,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(line: str) -> None:
-    click.echo(f"dropship: {' '.join(line.split())}", err=True)
+    from dropship_pipeline.cli.show import visible  # noqa: PLC0415  only what went wrong needs it
+
+    click.echo(f"dropship: {visible(' '.join(line.split()))}", err=True)
 
 
 def _unforeseen(error: Exception, arguments: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
-from unicodedata import east_asian_width
+from unicodedata import category, east_asian_width
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _GAP = "  "
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_KEPT = frozenset("\n\t\u200c\u200d")  # the last two join the signs of some scripts
 
 
 def is_person() -> bool:
@@ -68,7 +70,7 @@ def show_facts(facts: Mapping[str, object]) -> None:
 def show_line(line: str, style: str = "") -> None:
     """One line, which a person sees in this style (`rich`'s: bold, green); never broken, so that it can be pasted."""
     if is_person():
-        console().print(line, style=style or None, markup=False, soft_wrap=True)
+        console().print(visible(line), style=style or None, markup=False, soft_wrap=True)
     else:
         click.echo(line)
 
@@ -130,6 +132,13 @@ class _Table:
         return _GAP.join(space + cell if right else cell + space for space, cell, right in padded).rstrip()
 
 
+def visible(text: str) -> str:
+    """The text, in which nothing commands the terminal or turns round how what follows reads. Lines and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if category(c) in _UNSEEN and c not in _KEPT else c for c in text)
+
+
 def cell_width(text: str) -> int:
     """Columns of a terminal that a text takes: titles in Chinese take two a character."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
@@ -151,7 +160,7 @@ def _cell(value: object) -> str:
             return f"{value:,.1f}"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    return " ".join(str(value).split())
+    return visible(" ".join(str(value).split()))
 
 
 def _plain(value: object) -> str:

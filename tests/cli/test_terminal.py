@@ -180,6 +180,17 @@ def test_what_is_in_the_tables_cannot_command_the_terminal_s_markup(synced: Depl
     assert "[red]sale[/red] [/]" in written
 
 
+def test_what_is_in_the_tables_cannot_command_the_terminal_itself(synced: Deployment, tmp_path: Path) -> None:
+    question = r"SELECT E'\x1b[2J\x1b]0;owned\x07\u009b31m a\u202egnp b' AS title, E'two\nlines 👩\u200d🚀' AS emoji"
+    for columns in (200, 30):  # a table, a list
+        _, written = on_a_terminal(["sql", question], synced.environment, tmp_path, columns)
+        assert not [sign for sign in ("\x1b[2J", "\x1b]", "\x07", "\x9b", "\u202e") if sign in written]
+        assert "👩\u200d🚀" in written
+    _, written = on_a_terminal(["sql", "SELEKT \x1b]0;owned\x07"], synced.environment, tmp_path, 80)
+    assert "dropship: " in written
+    assert "\x1b]" not in written
+
+
 def test_every_stage_of_a_sync_has_a_name_for_people() -> None:
     names = [stage_name(stage) for stage in ("describe", "take stock", "list", "publish", "quote to US")]
     assert [name.words for name in names] == [
