@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import dagster as dg
 import pytest
@@ -12,8 +13,10 @@ from deployment import Deployment
 from posting import body_of, price_change, receiving
 from sensor_ticks import run_asked, tick
 from sqlalchemy import text
+from two_buyers import OTHER, let_in, ordered, stored_statuses, true_statuses
 
-from dropship_pipeline.sync.orders.following import OrdersRequest, sync_orders
+from dropship_pipeline.sync.orders.accounts import sync_all
+from dropship_pipeline.sync.orders.following import OrdersRequest
 from dropship_pipeline.sync.progress import Silent
 from dropship_pipeline.sync.session import open_desk
 
@@ -116,6 +119,24 @@ def test_unknown_kinds_are_warned_about_once_and_left_alone(deploy: Deploy, capf
     assert merchant.value("SELECT count(*) FROM ops.webhook_inbox WHERE state = 'unknown'") == 3
 
 
+def test_a_message_is_worked_on_for_the_buyer_whose_order_it_names_and_dead_where_he_is_nobody_here(
+    deploy: Deploy,
+) -> None:
+    merchant = deploy(products=30, orders=30)
+    let_in(merchant)
+    mine, others = (next(iter(ordered(merchant, buyer))) for buyer in (0, 1))
+    strangers = "255201166009999999"
+    with installed(merchant) as instance, receiving(merchant.environment) as receiver:
+        for trade_id in (mine, others, strangers):  # of which no list has told yet
+            assert receiver.post(body_of(trade_id_str=trade_id, status="paid")).status == 200
+        [done] = drain(merchant, instance)
+        assert done.status is dg.DagsterRunStatus.SUCCESS, failures(instance, done)
+    true = true_statuses(merchant)
+    assert stored_statuses(merchant) == {mine: true[mine], others: true[others]}
+    assert {account for account, _ in stored_statuses(merchant).values()} == {"default", OTHER}
+    assert inbox(merchant) == {(mine, "paid"): "done", (others, "paid"): "done", (strangers, "paid"): "dead"}
+
+
 PLANS = {
     "some lost, doubled and late": {"drop": 0.3, "duplicate": 0.3, "reorder": 0.5},
     "nobody receives": None,
@@ -127,7 +148,7 @@ def test_whatever_becomes_of_the_messages_two_ticks_later_the_orders_are_those_o
     deploy: Deploy, plan: dict[str, float] | None
 ) -> None:
     merchant = deploy(products=30, orders=200)
-    (buyer, *_) = merchant.sandbox.control("accounts")["buyers"]
+    let_in(merchant)
     cursor: str | None = None
 
     def ticks() -> None:
@@ -140,7 +161,9 @@ def test_whatever_becomes_of_the_messages_two_ticks_later_the_orders_are_those_o
 
     with installed(merchant) as instance, receiving(merchant.environment) as receiver:
         with open_desk(merchant.settings, "before", Silent()) as desk:
-            sync_orders(desk, OrdersRequest(since=timedelta(days=3_000)))
+            sync_all(desk, OrdersRequest(since=timedelta(days=3_000)))
+        before = {trade_id: status for trade_id, (_, status) in stored_statuses(merchant).items()}
+        assert len(before) > 200
         if plan is not None:
             merchant.sandbox.control("pushes", {"url": receiver.address, "retry_s": 0.05, **plan})
         for _ in range(3):
@@ -151,15 +174,19 @@ def test_whatever_becomes_of_the_messages_two_ticks_later_the_orders_are_those_o
             time.sleep(0.05)
         ticks()
         ticks()
-    told_of = {order["trade_id"]: order for order in merchant.truth("orders")["orders"]}
-    kept = {row["trade_id"]: row["status"] for row in merchant.rows("SELECT trade_id, status FROM orders.orders")}
-    assert kept == {key: order["status"] for key, order in told_of.items() if order["buyer_id"] == buyer["user_id"]}
-    steps = merchant.rows(
-        "SELECT old_status, lag(new_status) OVER (PARTITION BY trade_id ORDER BY observed_at) AS before "
-        "FROM orders.order_status_changes"
-    )
-    assert len(steps) > 5
-    assert all(row["before"] in (None, row["old_status"]) for row in steps)  # each change is in the log once
+    assert stored_statuses(merchant) == true_statuses(merchant)
+    after = {trade_id: status for trade_id, (_, status) in true_statuses(merchant).items()}
+    # from what was seen first to what is true now, each change is in the log once, and none is missing
+    seen: dict[str, list[tuple[str, str]]] = {}
+    log = "SELECT trade_id, old_status, new_status FROM orders.order_status_changes ORDER BY observed_at"
+    for row in merchant.rows(log):
+        seen.setdefault(row["trade_id"], []).append((row["old_status"], row["new_status"]))
+    assert set(seen) == {trade_id for trade_id, status in before.items() if after[trade_id] != status}
+    for trade_id, steps in seen.items():
+        path = [before[trade_id], *(new for _, new in steps)]
+        assert steps == list(pairwise(path))
+        assert path[-1] == after[trade_id]
+    assert len(seen) > 5
     messages = merchant.rows("SELECT subject, state, deliveries FROM ops.webhook_inbox")
     if plan is None:
         assert messages == []
