@@ -83,7 +83,7 @@ def drop_history(database: Database, table: str, before: datetime) -> Freed:
 
 def delete(database: Database, statement: str, parameters: Mapping[str, Any]) -> Freed:
     """Run a DELETE that returns the bytes of each row, as one transaction."""
-    counted = text(f"WITH gone (bytes) AS ({statement}) SELECT count(*), coalesce(sum(bytes), 0) FROM gone")  # noqa: S608
+    counted = text(f"WITH gone (bytes) AS ({statement}) SELECT count(*), coalesce(sum(bytes), 0) FROM gone")  # noqa: S608  ours
     with database.begin() as connection:
         rows, size = connection.execute(counted, parameters).one()
     return Freed(int(rows), int(size))

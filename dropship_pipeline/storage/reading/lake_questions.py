@@ -111,10 +111,16 @@ def _register(connection: duckdb.DuckDBPyConnection, snapshot: Published) -> Non
     for name in snapshot.tables:
         schema, _, table = name.partition(".")
         connection.register(f"published_{schema}_{table}", snapshot.dataset(name))
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        connection.execute(f"CREATE VIEW {schema}.{table} AS SELECT * FROM published_{schema}_{table}")  # noqa: S608  our own names
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
+        published = _quoted(f"published_{schema}_{table}")
+        view = f"CREATE VIEW {_quoted(schema)}.{_quoted(table)} AS SELECT * FROM {published}"  # noqa: S608  quoted names
+        connection.execute(view)
     for statement in _CLOSED:
         connection.execute(statement)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _opened(connection: duckdb.DuckDBPyConnection, question: str) -> pa.RecordBatchReader:
