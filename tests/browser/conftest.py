@@ -7,9 +7,10 @@ from pathlib import Path
 
 import chromium
 import pytest
+from dagster_group import dagster_running
 from dagster_pages import DagsterPages
 from dagster_runs import installed, run_job
-from dagster_ui import Ui, dagster_running
+from dagster_ui import Ui
 from deployment import Deployment
 from screenshots import save
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
@@ -60,7 +61,7 @@ def merchant(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def ui(merchant: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     """The merchant's Dagster: code server, webserver and daemon."""
     with dagster_running(merchant, tmp_path_factory.mktemp("dagster")) as running:
-        yield running
+        yield running.ui
 
 
 @pytest.fixture(scope="module")

@@ -1,32 +1,13 @@
-"""The whole of Dagster as processes of its own: code server, webserver, daemon; asked as the pages in a browser ask."""
+"""The webserver of Dagster, asked as the pages in a browser ask it. What starts one is in `dagster_group.py`."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-from urllib.error import URLError
-
-from dagster_runs import ROOT
-from deployment import Deployment, clean_environment
 
 LOCATION = "dropship_pipeline"
 
-# Dagster's daemons look every 30 s whether there is something to do: as patient as that, a test is not
-_IMPATIENT_DAEMON = """
-import sys
-import dagster._daemon.controller as controller
-controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
-from dagster._daemon.cli import main
-main()
-"""
 _LAUNCH = """
 mutation ($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -171,66 +152,5 @@ def wait_for(look: Callable[[], Any], else_say: str, seconds: float = 180) -> An
         seen = look()
         if seen:
             return seen
-        time.sleep(0.2)
+        time.sleep(0.5)  # the webserver works for each answer
     raise AssertionError(else_say)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def dagster_running(merchant: Deployment, folder: Path) -> Iterator[Ui]:
-    """Code server, webserver and an impatient daemon, given a merchant's variables and DAGSTER_HOME alone."""
-    code, ui = free_port(), free_port()
-    workspace = folder / "workspace.yaml"
-    workspace.write_text(f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code}, location_name: {LOCATION}}}\n")
-    commands = [
-        ["-m", "dagster", "api", "grpc", "-m", "dropship_pipeline.definitions", "-p", str(code), "-h", "127.0.0.1"],
-        ["-m", "dagster_webserver", "-w", str(workspace), "-p", str(ui)],
-        ["-c", _IMPATIENT_DAEMON, "run", "-w", str(workspace)],
-    ]
-    environment = {**clean_environment(), **merchant.environment, "DAGSTER_HOME": str(ROOT / "dagster_home")}
-    processes: list[subprocess.Popen[bytes]] = []
-    with (folder / "dagster.log").open("wb") as log:
-        try:
-            for command in commands:
-                processes.append(
-                    subprocess.Popen(
-                        [sys.executable, *command],
-                        cwd=folder,
-                        env=environment,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    )
-                )
-                if command is commands[0]:
-                    wait_for(lambda: _listens(code), f"no code server: {(folder / 'dagster.log').read_text()}")
-            asked = Ui(f"http://127.0.0.1:{ui}")
-            wait_for(lambda: _answers(asked), f"no webserver: {(folder / 'dagster.log').read_text()}")
-            yield asked
-        finally:
-            for process in reversed(processes):
-                os.killpg(process.pid, signal.SIGINT)
-            for process in processes:
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _answers(ui: Ui) -> bool:
-    try:
-        return bool(ui.ask("{ version }"))
-    except (URLError, ConnectionError):
-        return False

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
-import pytest
 from dagster_runs import checks, failures, installed, materialised, metadata, run_job
-from dagster_ui import dagster_running, wait_for
 from deployment import Deployment
 from order_steps import THEN, at_desk
 from two_buyers import OTHER, let_in, state_of, stored_statuses, throw_out, true_statuses
@@ -194,32 +191,3 @@ def test_the_daily_reconciliation_covers_the_last_seven_whole_days() -> None:
         "dagster/asset_partition_range_end": yesterday.isoformat(),
     }
     assert DAYS.has_partition_key(datetime.now(UTC).date().isoformat())
-
-
-@pytest.mark.timeout(600)  # the whole of Dagster starts, twice
-def test_the_cursor_of_the_sensor_survives_a_restart_of_everything(deploy: Deploy, tmp_path: Path) -> None:
-    merchant = deploy(products=30, orders=30, variables={"DROPSHIP_SYNC_CRON": "0 0 1 1 *"})
-    state = """
-        query { sensorOrError(sensorSelector: {repositoryName: "__repository__",
-            repositoryLocationName: "dropship_pipeline", sensorName: "order_status_sensor"}) {
-            ... on Sensor { sensorState { typeSpecificData { ... on SensorData { lastCursor } }
-                ticks(limit: 1) { status timestamp cursor } } } } }"""
-
-    with dagster_running(merchant, tmp_path) as ui:
-        ran = wait_for(lambda: ui.runs(pipelineName="orders_refresh"), "the sensor has asked for nothing")
-        assert ui.ended(ran[-1]["runId"])["status"] == "SUCCESS"
-        known = orders(merchant)
-        assert known
-        [tick] = ui.ask(state)["sensorOrError"]["sensorState"]["ticks"]
-    asked_before = merchant.calls("/alibaba/order/get")
-    with dagster_running(merchant, tmp_path) as ui:
-
-        def looked_again() -> object:
-            [latest] = ui.ask(state)["sensorOrError"]["sensorState"]["ticks"]
-            return latest if latest["timestamp"] > tick["timestamp"] and latest["status"] != "STARTED" else None
-
-        latest = wait_for(looked_again, "the sensor looks no more")
-        # it went on from where it was: nothing had changed, so nothing is to be read
-        assert latest["status"] == "SKIPPED"
-        assert len(ui.runs(pipelineName="orders_refresh")) == len(ran)
-    assert merchant.calls("/alibaba/order/get") == asked_before
