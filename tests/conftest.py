@@ -16,7 +16,7 @@ from typing import Any
 
 import chromium
 import pytest
-from deployment import Deployment
+from deployment import Deployment, name_of
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
@@ -76,9 +76,7 @@ def server(postgres_home: Path) -> Iterator[Database]:
     maintenance.close()
 
 
-@pytest.fixture
-def make_database(server: Database) -> Iterator[Callable[..., Database]]:
-    """Makes databases that are dropped after the test: migrated ones, or copies of another template."""
+def _databases(server: Database) -> Iterator[Callable[..., Database]]:
     made: list[Database] = []
 
     def make(template: str = TEMPLATE) -> Database:
@@ -90,10 +88,21 @@ def make_database(server: Database) -> Iterator[Callable[..., Database]]:
 
     yield make
     for database in made:
-        name = make_url(database.libpq_url).database
         database.close()
         with server.autocommit() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+            connection.exec_driver_sql(f"DROP DATABASE {name_of(database)} WITH (FORCE)")
+
+
+@pytest.fixture
+def make_database(server: Database) -> Iterator[Callable[..., Database]]:
+    """Makes databases that are dropped after the test: migrated ones, or copies of another template."""
+    yield from _databases(server)
+
+
+@pytest.fixture(scope="module")
+def make_shared_database(server: Database) -> Iterator[Callable[..., Database]]:
+    """Makes databases that are dropped after the module, for what its tests only read or copy."""
+    yield from _databases(server)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.settings import Settings, load_settings
@@ -107,3 +108,8 @@ def all_stages(session: Session, request: SyncRequest) -> None:
 def clean_environment() -> dict[str, str]:
     """This process's environment without anything that the pipeline reads."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("ALIBABA_", "DROPSHIP_", "DAGSTER_"))}
+
+
+def name_of(database: Database) -> str:
+    """The name by which others copy it, when it is closed."""
+    return str(make_url(database.libpq_url).database)

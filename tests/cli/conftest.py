@@ -79,7 +79,7 @@ def synced(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def _new_database(server: Database) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     with server.autocommit() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE dropship_template")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE dropship_template STRATEGY FILE_COPY")
     database = Database(make_url(server.libpq_url).set(database=name).render_as_string(hide_password=False))
     yield database
     database.close()
