@@ -100,7 +100,9 @@ def _line(alert: Alert, now: datetime, ui_url: str) -> str:
 def _more(left: Sequence[Alert], ui_url: str) -> str:
     kinds = Counter("over" if alert.resolved_at is not None else _MANY[alert.kind] for alert in left)
     what = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    return f"… and {len(left):,} more ({what}): {ui_url.rstrip('/')}/runs"
+    where = [f"{ui_url.rstrip('/')}/runs"] if any(not _is_news(alert) for alert in left) else []
+    where += ["dropship watch list"] if any(_is_news(alert) for alert in left) else []
+    return f"… and {len(left):,} more ({what}): {', '.join(where)}"
 
 
 def _often(alert: Alert) -> str:

@@ -15,7 +15,7 @@ from dropship_pipeline.storage.ops.watched import Difference
 from dropship_pipeline.sync.alerts.rules import Sighting
 
 _TITLE_LENGTH = 60  # characters
-_SHOWN = 3  # variants of each kind: the rest is counted
+_SHOWN = 2  # variants of each kind: the rest is counted
 
 
 def news(found: Iterable[Difference], now: datetime) -> list[Sighting]:
