@@ -18,6 +18,7 @@ from dropship_pipeline.sync.session import Store, open_store
 Deploy = Callable[..., Deployment]
 OF_PRODUCTS = ("/product/description", "/product/inventory")
 OF_FREIGHT = ("/freight/calculate",)
+OF_A_LISTING = ("/crossborder/product/check",)
 
 
 @pytest.fixture
@@ -67,16 +68,16 @@ def witnessed(deploy: Deploy) -> Iterator[tuple[Deployment, Witness]]:
     witness.server_close()
 
 
-def a_word_from(*paths: str) -> Callable[[str, bytes], bytes]:
-    """Answers of these endpoints hold a word where an object or a list is due."""
+def odd_answers(*paths: str, odd: object = "odd") -> Callable[[str, bytes], bytes]:
+    """Answers of these endpoints hold something odd, a word mostly, where an object or a list is due."""
 
     def change(path: str, body: bytes) -> bytes:
         if not path.endswith(paths):
             return body
         answer = json.loads(body)
         if "value" in answer:
-            return json.dumps(answer | {"value": "odd"}).encode()
-        return json.dumps(answer | {"result": answer["result"] | {"result_data": "odd"}}).encode()
+            return json.dumps(answer | {"value": odd}).encode()
+        return json.dumps(answer | {"result": answer["result"] | {"result_data": odd}}).encode()
 
     return change
 
@@ -130,7 +131,7 @@ def test_what_cannot_be_read_is_kept_with_its_reason_counted_once_an_answer_and_
     witnessed: tuple[Deployment, Witness],
 ) -> None:
     merchant, witness = witnessed
-    as_it_is, witness.change = witness.change, a_word_from(*OF_PRODUCTS)
+    as_it_is, witness.change = witness.change, odd_answers(*OF_PRODUCTS)
     assert merchant.sync().problems == []
     first = rejects(merchant)
     assert {(one.kind, one.reason, one.attempts) for one in first} == {
@@ -155,7 +156,7 @@ def test_what_cannot_be_read_is_kept_with_its_reason_counted_once_an_answer_and_
     assert {one.name: one.first_seen_at for one in second} == {one.name: one.first_seen_at for one in first}
 
     # what is described now can be quoted, and that cannot be read
-    witness.change = a_word_from(*OF_FREIGHT)
+    witness.change = odd_answers(*OF_FREIGHT)
     merchant.sync(SyncRequest(force=True))
     quotes = rejects(merchant)
     assert {(one.kind, one.destination, one.reason) for one in quotes} == {("freight", "US", "not_a_list")}
@@ -163,6 +164,26 @@ def test_what_cannot_be_read_is_kept_with_its_reason_counted_once_an_answer_and_
 
     witness.change = as_it_is
     merchant.sync(SyncRequest(force=True))
+    assert rejects(merchant) == []
+
+
+def test_a_page_of_a_listing_is_a_dead_letter_until_its_feed_was_read_to_the_end(
+    witnessed: tuple[Deployment, Witness],
+) -> None:
+    merchant, witness = witnessed
+    feed = SyncRequest(feeds=("cross_border",))
+    as_it_is, witness.change = witness.change, odd_answers(*OF_A_LISTING, odd=[{"odd": 1}])
+    assert "cross_border" in merchant.sync(feed).problems[0]
+    first = {one.record_key: one for one in rejects(merchant)}
+    assert {(one.kind, one.reason) for one in first.values()} == {("listing", "no_product_ids")}
+    page = first["cross_border:1"]
+    assert (merchant.home / "lake" / str(page.raw_file)).is_file()
+    merchant.sync(feed)
+    again = {one.record_key: one for one in rejects(merchant)}["cross_border:1"]
+    assert again.attempts > page.attempts
+    assert again.first_seen_at == page.first_seen_at
+    witness.change = as_it_is
+    assert merchant.sync(feed).problems == []
     assert rejects(merchant) == []
 
 

@@ -14,6 +14,7 @@ from functools import partial
 import pyarrow as pa
 
 from dropship_pipeline.storage.catalog.merge_sql import OFFLINE
+from dropship_pipeline.storage.catalog.reject_sql import RESOLVE_PAGES
 from dropship_pipeline.storage.catalog.sweeps import LeaseLost, SweepLease, SweepResult
 from dropship_pipeline.storage.server.failures import in_our_words
 from dropship_pipeline.storage.server.locks import PATIENCE, Lock, take
@@ -82,6 +83,7 @@ def _apply(sweep: _Sweep, stage: Stage) -> SweepResult:
     missing = would_end = 0
     held = False
     if sweep.complete:
+        stage.run(RESOLVE_PAGES.format(**names))
         stage.run(_MOVE.format(**names))
         stage.run(_FIND_ABSENT.format(**names))
         [(missing, would_end)] = stage.run("SELECT count(*), count(*) FILTER (WHERE missed_before) FROM absent")

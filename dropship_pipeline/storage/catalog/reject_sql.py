@@ -37,6 +37,23 @@ WHERE excluded.last_seen_at >= r.last_seen_at
         IS DISTINCT FROM ({", ".join(f"r.{name}" for name in _LAST_ANSWER)})
 """
 
+# A page of a listing, which no merge writes: it is landed, and noted with that.
+WRITE_PAGE = f"""
+INSERT INTO ops.rejected_records AS r (kind, record_key, destination, account, reason, message, attempts,
+    first_seen_at, last_seen_at, payload_hash, raw_file, payload)
+VALUES (:kind, :record_key, :destination, :account, :reason, :message, 1,
+    :last_seen_at, :last_seen_at, :payload_hash, :raw_file, :payload)
+ON CONFLICT (kind, record_key, destination) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in _LAST_ANSWER)},
+    attempts = r.attempts + 1,
+    discarded_at = CASE WHEN {_SAME_PAYLOAD} THEN r.discarded_at END,
+    discarded_by = CASE WHEN {_SAME_PAYLOAD} THEN r.discarded_by END
+WHERE excluded.last_seen_at > r.last_seen_at
+"""
+
+# In the transaction that merges a complete sweep, which has read every page there is. To be formatted with the feed.
+RESOLVE_PAGES = "DELETE FROM ops.rejected_records WHERE kind = 'listing' AND split_part(record_key, ':', 1) = {feed}"
+
 # After the ledger is written: what it says is the last word, be it this batch's or not. Arrays and a scalar subquery,
 # so that the planner, which knows nothing of the size of either table, reads both by their keys.
 _RESOLVE = """

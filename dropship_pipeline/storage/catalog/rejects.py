@@ -7,10 +7,16 @@ counts for nothing until its payload changes.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from dropship_pipeline.storage.catalog.batches import REJECTS_SCHEMA
+from dropship_pipeline.storage.catalog.reject_sql import WRITE_PAGE
 from dropship_pipeline.storage.server.database import Database
+
+RejectRow = tuple[Any, ...]
+"""What could not be read, as a merge is told of it: the columns of `REJECTS_SCHEMA`."""
 
 _COLUMNS = """kind, record_key, destination, account, reason, message, attempts, first_seen_at, last_seen_at, raw_file,
     discarded_at, discarded_by"""
@@ -44,6 +50,8 @@ _TAKE_BACK = text(f"""
     UPDATE ops.rejected_records SET discarded_at = NULL, discarded_by = NULL
     WHERE discarded_at IS NOT NULL AND {_CHOSEN}
 """)  # noqa: S608  texts of ours
+
+_NOTE_PAGE = text(WRITE_PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,12 @@ def take_back(database: Database, chosen: Chosen) -> int:
     """Let what was given up count again; how many."""
     with database.begin() as connection:
         return connection.execute(_TAKE_BACK, chosen.parameters()).rowcount
+
+
+def note_pages(connection: Connection, unread: Sequence[RejectRow]) -> None:
+    """Note pages of a listing that could not be read; they are resolved when a sweep of the feed is complete."""
+    if unread:
+        connection.execute(_NOTE_PAGE, [dict(zip(REJECTS_SCHEMA.names, row, strict=True)) for row in unread])
 
 
 def left_of(database: Database, rejects: Sequence[Reject]) -> list[Reject]:

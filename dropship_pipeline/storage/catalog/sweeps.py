@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.storage.catalog.rejects import RejectRow, note_pages
 from dropship_pipeline.storage.lake.raw import RawFile, record
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.locks import OURS
@@ -115,12 +116,16 @@ def take_over(database: Database, feed: str, within: timedelta) -> SweepLease | 
     return None if row is None else SweepLease(*row)
 
 
-def record_pages(database: Database, lease: SweepLease, file: RawFile) -> None:
-    """Note in `ops.raw_files` that pages of the sweep were landed. Raises `LeaseLost`, having noted nothing."""
+def record_pages(database: Database, lease: SweepLease, file: RawFile, unread: Sequence[RejectRow] = ()) -> None:
+    """Note in `ops.raw_files` that pages of the sweep were landed, and those of them that could not be read.
+
+    Raises `LeaseLost`, having noted nothing.
+    """
     with database.begin() as connection:
         if not connection.execute(_RENEW, {"sweep_id": lease.sweep_id, "fence": lease.fence}).rowcount:
             raise LeaseLost(lease)
         record(connection, file)
+        note_pages(connection, unread)
 
 
 def is_stirring(database: Database, feed: str, within: timedelta) -> bool:

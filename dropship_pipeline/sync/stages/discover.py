@@ -18,11 +18,13 @@ from dropship_pipeline.alibaba.requests import ListProducts, Request
 from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.delisting import is_held
 from dropship_pipeline.catalog.feeds import Feed, feed
+from dropship_pipeline.catalog.ledger import rejected_row
 from dropship_pipeline.catalog.sweep import Complete, Incomplete, Running, Sweep
 from dropship_pipeline.storage.catalog import sweeps
 from dropship_pipeline.storage.catalog.memberships import merge_sweep
+from dropship_pipeline.storage.catalog.rejects import RejectRow
 from dropship_pipeline.storage.catalog.sweeps import LeaseLost, SweepLease, SweepResult
-from dropship_pipeline.storage.lake.raw import RawAnswer, TornRawFile, read_raw, sweep_files
+from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile, TornRawFile, read_raw, sweep_files
 from dropship_pipeline.storage.server.locks import Locks
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
@@ -103,6 +105,7 @@ class _Reading:
         self._finished = False
         self._losses = 0
         self._unlanded: list[RawAnswer] = []
+        self._unread: list[tuple[Settled, Unreadable]] = []
         self.outcome: FeedOutcome
         self._start_over()
 
@@ -181,7 +184,7 @@ class _Reading:
                 continue
             for page in read_again(operation, landed):
                 self._read(int(page.key.rpartition(":")[2]), page)
-            sweeps.record_pages(session.database, lease, file)
+            sweeps.record_pages(session.database, lease, file, self._unread_in(file))
 
     def _read(self, page: int, answer: Settled) -> None:
         if answer.refusal is not None:
@@ -191,13 +194,22 @@ class _Reading:
             self._sweep.read(page, read_product_page(answer.payload))
         except Unreadable as why:
             self._sweep.failed(page, str(why))
+            self._unread.append((answer, why))
+
+    def _unread_in(self, file: RawFile) -> list[RejectRow]:
+        """The pages of a file that could not be read."""
+        unread, self._unread = self._unread, []
+        return [
+            rejected_row(KIND, page.key, why, page.received_at, page.payload, raw_file=file.path)
+            for page, why in unread
+        ]
 
     def _land(self) -> None:
         if self._unlanded and self._lease is not None:
             session, lease = self._session, self._lease
             file = session.raw.land(KIND, session.run_id, self._unlanded, lease.sweep_id, lease.fence)
             try:
-                sweeps.record_pages(session.database, lease, file)
+                sweeps.record_pages(session.database, lease, file, self._unread_in(file))
             except LeaseLost:
                 session.lake.delete(file.path)  # it tells of a sweep that others told otherwise
                 raise
@@ -244,7 +256,7 @@ class _Reading:
         self._lease = None
         self._waiting_since = time.monotonic()
         self._sweeps = self._new = self._pages = 0
-        self._unlanded = []
+        self._unlanded, self._unread = [], []
 
     def _finish(self, outcome: FeedOutcome) -> None:
         self.outcome = outcome
