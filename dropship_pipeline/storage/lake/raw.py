@@ -161,7 +161,8 @@ def read_raw(lake: Lake, path: str) -> list[RawAnswer]:
         ]
     except _UNREADABLE as error:
         aside = path + TORN
-        lake.rename(path, aside)
+        if lake.exists(path):  # or somebody else has found it too
+            lake.rename(path, aside)
         reason = str(error).split("\n", 1)[0]
         raise TornRawFile(
             f"The raw file {lake.at(path)} is torn ({reason}); it was set aside as {aside}",
@@ -236,6 +237,11 @@ def record_landed(database: Database, file: RawFile) -> None:
     """As `record`, in a transaction of its own."""
     with database.begin() as connection:
         record(connection, file)
+
+
+def torn_files(lake: Lake) -> list[str]:
+    """The raw files that could not be read and were set aside; they go with the days on which they were landed."""
+    return [path for path in lake.files(ROOT) if path.endswith(TORN)]
 
 
 def expired(lake: Lake, days: int) -> list[str]:

@@ -25,10 +25,11 @@ _REMEDY = "The newest snapshot is left as it was. Publish again; if it says so a
 
 
 class Mismatch(Problem):
-    """A Parquet file does not hold what its table holds. `table` is its full name."""
+    """A Parquet file does not hold what its table holds. `table` is its full name, `difference` says how."""
 
     def __init__(self, table: Table | View, what: str) -> None:
         self.table = table.full_name
+        self.difference = what
         super().__init__(f"The Parquet file of {self.table} does not hold what the table holds: {what}", _REMEDY)
 
 

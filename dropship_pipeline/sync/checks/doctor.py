@@ -17,8 +17,14 @@ from dropship_pipeline.catalog.destinations import parse_destinations
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings, unknown_variables
-from dropship_pipeline.storage.lake.place import Lake
+from dropship_pipeline.storage.lake.damage import ROOT as SNAPSHOTS
+from dropship_pipeline.storage.lake.damage import damaged, snapshot_names
+from dropship_pipeline.storage.lake.place import QUARANTINE, Lake
+from dropship_pipeline.storage.lake.published import snapshots as published_snapshots
+from dropship_pipeline.storage.lake.raw import torn_files
 from dropship_pipeline.storage.ops.origin import claim_origin
+from dropship_pipeline.storage.reading import alterations
+from dropship_pipeline.storage.reading.audits import read_only
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.opening import open_database
 from dropship_pipeline.sync.checks.status import read_status
@@ -27,6 +33,8 @@ from dropship_pipeline.sync.session import open_gateway, open_vault
 from dropship_pipeline.sync.stages.discover import page_request
 
 LEAST_FREE_BYTES = 1_000_000_000
+
+_SHOWN = 5  # of what is wrong, in one line
 
 
 class Verdict(StrEnum):
@@ -62,6 +70,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         stack.callback(database.close)
         embedded = "" if settings.database_url else ", embedded"
         yield Finding("Database", Verdict.OK, f"{database.address}{embedded}, tables of this version")
+        yield _snapshots(Lake(settings.lake_url))
+        yield _tables(database, Lake(settings.lake_url))
         try:
             place = stack.enter_context(find_place(settings))
         except Problem as problem:
@@ -119,6 +129,51 @@ def _write_to(lake: Lake) -> str:
     lake.write(path, b"dropship doctor")
     lake.delete(path)
     return f"{lake.location} can be written"
+
+
+def _snapshots(lake: Lake) -> Finding:
+    """Whether every snapshot is whole, all of the newest one read; and what was found damaged before."""
+    try:
+        names = snapshot_names(lake)
+        damage = [*damaged(lake, names[:-1]), *damaged(lake, names[-1:], every_page=True)]
+        aside = [*lake.folders(f"{QUARANTINE}/{SNAPSHOTS}"), *torn_files(lake)]
+    except Problem as problem:
+        return Finding("Snapshots", Verdict.FAILED, problem.what, problem.remedy)
+    if damage:
+        said = "; ".join(f"{one.snapshot} is damaged: {one.said}" for one in damage)
+        remedy = "Publish anew: dropship publish. It sets a damaged newest one aside; others may be removed"
+        return Finding("Snapshots", Verdict.WARNING, said, remedy)
+    said = f"{len(names)} in {lake.location}, all of them whole"
+    if aside:
+        shown = ", ".join(aside[:_SHOWN]) + (f" and {len(aside) - _SHOWN} more" if len(aside) > _SHOWN else "")
+        remedy = "They are not used any more: look at the disk or bucket, then remove them"
+        return Finding("Snapshots", Verdict.WARNING, f"{said}; set aside because damaged: {shown}", remedy)
+    return Finding("Snapshots", Verdict.OK, said)
+
+
+def _tables(database: Database, lake: Lake) -> Finding:
+    """Whether the tables are what their definitions, their change logs and the newest snapshot say."""
+    try:
+        with database.begin() as connection:
+            read_only(connection)
+            found = alterations.in_definition(connection)
+            if not found:
+                found = alterations.in_log(connection)
+        newest = published_snapshots(lake)[-1:]
+        found += [one for snapshot in newest if not found for one in alterations.since_snapshot(database, snapshot)]
+    except Problem as problem:
+        return Finding("Tables", Verdict.FAILED, problem.what, problem.remedy)
+    if not found:
+        return Finding("Tables", Verdict.OK, "as their definitions, their change logs and the newest snapshot say")
+    grave = any(one.grave for one in found)
+    return Finding(
+        "Tables",
+        Verdict.FAILED if grave else Verdict.WARNING,
+        "altered by hand: " + "; ".join(one.said for one in found[:_SHOWN]),
+        "Undo that, or restore a backup of the database"
+        if grave
+        else "`dropship replay` makes rows what was answered again; if they are meant to be so: dropship publish",
+    )
 
 
 def _origin(database: Database, place: Place) -> str:
