@@ -1,6 +1,7 @@
 """One merchant's installation, as the tests drive it: in this process, or by the command line."""
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -61,6 +62,11 @@ class Deployment:
         with open_session(self.settings, str(uuid.uuid4()), Silent()) as session:
             (stages or all_stages)(session, request or SyncRequest())
         return session.summary
+
+    def copied(self, home: Path, database: Database) -> "Deployment":
+        """The same merchant once more: with a copy of the home, and with this copy of the database."""
+        shutil.copytree(self.home, home, symlinks=True)
+        return Deployment(home, database, self.sandbox, dict(self.variables))
 
     def dropship(self, *arguments: str, check: bool = True, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """The command line, as a person runs it."""

@@ -2,12 +2,12 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from deployment import Deployment, clean_environment
+from deployment import Deployment, clean_environment, name_of
 from sqlalchemy.engine import make_url
 from typed import Type, Typed
 
@@ -62,17 +62,26 @@ def dagster_template(server: Database, tmp_path_factory: pytest.TempPathFactory)
         with open_instance(load_settings()):
             pass
         database.close()
-        yield str(make_url(database.libpq_url).database)
+        yield name_of(database)
 
 
-@pytest.fixture(scope="module")
-def synced(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A merchant with sixty products in the tables and a snapshot in the lake. Only looked at: a module shares it."""
+@pytest.fixture(scope="session")
+def original(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A merchant with sixty products in the tables and a snapshot in the lake. Only copied from: all tests share it."""
     config = SandboxConfig(products=60, orders=0, clock_speed=0.0, drift=0.0)
     with _new_database(server) as database, start(config) as sandbox:
         merchant = Deployment(tmp_path_factory.mktemp("home"), database, sandbox, {})
         merchant.sync()
+        database.close()
         yield merchant
+
+
+@pytest.fixture(scope="module")
+def synced(
+    original: Deployment, make_shared_database: Callable[..., Database], tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
+    """A copy of that merchant. Only looked at: a module shares it."""
+    return original.copied(tmp_path_factory.mktemp("copy") / "home", make_shared_database(name_of(original.database)))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from deployment import Deployment
+from deployment import Deployment, name_of
 from oracle import expected_feeds
 from typed import Type
 
@@ -16,6 +16,7 @@ from dropship_pipeline.alibaba.tokens import LOGIN
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.storage.catalog.fetches import due, due_quotes
+from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.request import SyncRequest
 
 pytestmark = pytest.mark.xdist_group("status-command")  # what is set up once is set up once
@@ -48,12 +49,22 @@ def test_status_as_json_is_one_document(synced: Deployment, type_command: Type) 
     assert datetime.fromisoformat(document["now"]).tzinfo == UTC
 
 
-@pytest.fixture
-def merchant(deploy: Deploy, shop: Running) -> Deployment:
-    """A merchant with twenty products, for tests that change the tables."""
-    merchant = deploy(sandbox=shop, variables={"DROPSHIP_DESTINATIONS": "US:90001,MX"})
+@pytest.fixture(scope="module")
+def of_twenty(
+    shop: Running, make_shared_database: Callable[..., Database], tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
+    """A merchant with twenty products. Only copied from: a module shares it."""
+    variables = {"DROPSHIP_DESTINATIONS": "US:90001,MX"}
+    merchant = Deployment(tmp_path_factory.mktemp("home"), make_shared_database(), shop, variables)
     merchant.sync()
+    merchant.database.close()
     return merchant
+
+
+@pytest.fixture
+def merchant(of_twenty: Deployment, make_database: Callable[..., Database], tmp_path: Path) -> Deployment:
+    """A copy of that merchant, for a test that changes the tables."""
+    return of_twenty.copied(tmp_path / "home", make_database(name_of(of_twenty.database)))
 
 
 def test_what_status_counts_as_due_is_what_the_next_sync_would_read(merchant: Deployment, type_command: Type) -> None:

@@ -83,7 +83,7 @@ def all_but_publishing(session: Session, request: SyncRequest) -> None:
 
 def _create(server: Database, name: str, template: str) -> None:
     with server.autocommit() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
 
 
 @pytest.fixture
