@@ -13,7 +13,8 @@ from decimal import Decimal
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from dropship_pipeline.storage.reading.figures import FeedSize, FreightLane, KindAges, PriceDistribution, StockOrigin
+from dropship_pipeline.storage.reading.ages import KindAges
+from dropship_pipeline.storage.reading.figures import FeedSize, FreightLane, PriceDistribution, StockOrigin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,7 @@ from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.orchestration import thumbnails
 from dropship_pipeline.orchestration.previews import markdown_table
-from dropship_pipeline.storage.reading import figures
+from dropship_pipeline.storage.reading import ages, figures
 from dropship_pipeline.storage.server.database import Database
 
 Metadata = Mapping[str, dg.MetadataValue]
@@ -96,7 +96,7 @@ def freight_by_origin(database: Database) -> Metadata:
 def staleness(database: Database, destinations: Sequence[str]) -> Metadata:
     """When the products on offer were last read, by kind; freight once a destination (`US:90001`): `staleness`."""
     with _reading(database) as connection:
-        kinds = figures.staleness(connection, MAX_AGES, destinations)
+        kinds = ages.staleness(connection, MAX_AGES, destinations)
     if not any(ages.offered for ages in kinds):
         return _nothing("staleness", "no feed lists a product")
     small = thumbnails.segments(

@@ -7,13 +7,16 @@ from dropship_pipeline.catalog.destinations import parse_destinations
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage.reading import audits, digests, figures
+from dropship_pipeline.storage.ops.watched import Watched, watched
+from dropship_pipeline.storage.reading import ages, audits, digests, figures
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.checks.audit import Stage, look
 from dropship_pipeline.sync.checks.findings import Finding
 
 DAYS = 14
 """Of how many days the changes of feeds are told."""
+
+_WATCHED_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,10 @@ class Numbers:
     freight: Sequence[figures.FreightLane]
     stock: Sequence[figures.StockOrigin]
     landed: Sequence[digests.LandedCosts]
-    ages: Sequence[figures.KindAges]
+    readings: Sequence[ages.KindAges]
     moves: Sequence[digests.MovesOfDays]
     top_moves: Sequence[digests.Move]
+    watched: Sequence[Watched]
     holds: Sequence[digests.Holds]
     funnel: Sequence[digests.Step]
     findings: Sequence[Finding]
@@ -46,9 +50,10 @@ def gather(database: Database, settings: Settings) -> Numbers:
             freight=figures.freight_by_origin(connection),
             stock=figures.stock_by_origin(connection),
             landed=digests.landed_costs(connection),
-            ages=figures.staleness(connection, MAX_AGES, destinations),
+            readings=ages.staleness(connection, MAX_AGES, destinations),
             moves=digests.moves(connection),
             top_moves=digests.top_moves(connection),
+            watched=watched(connection, _WATCHED_SHOWN),
             holds=digests.holds(connection),
             funnel=digests.funnel(connection),
             findings=[found for stage in Stage for found in look(connection, settings, stage)],

@@ -8,7 +8,8 @@ from typing import Any
 
 from dropship_pipeline import __version__
 from dropship_pipeline.report.numbers import Numbers
-from dropship_pipeline.report.sections import Cell, Foreign, Share, sections
+from dropship_pipeline.report.parts import Cell, Foreign, Share
+from dropship_pipeline.report.sections import sections
 
 _FOLDER = Path(__file__).parent / "page"
 

@@ -25,12 +25,11 @@ from dropship_pipeline import charts
 from dropship_pipeline.orchestration import pictures, thumbnails
 from dropship_pipeline.orchestration.previews import docs, markdown_table, preview, snapshot_links
 from dropship_pipeline.storage.lake.snapshots import Snapshot
+from dropship_pipeline.storage.reading.ages import AgeBucket, KindAges
 from dropship_pipeline.storage.reading.figures import (
-    AgeBucket,
     DayOfChanges,
     FeedSize,
     FreightLane,
-    KindAges,
     PriceBin,
     PriceDistribution,
     StockOrigin,

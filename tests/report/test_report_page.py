@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -13,11 +14,27 @@ from sqlalchemy import text
 
 from dropship_pipeline.report.numbers import Numbers, gather
 from dropship_pipeline.settings import Settings
+from dropship_pipeline.storage.ops.alerts import save_alerts
+from dropship_pipeline.storage.ops.watched import differences, note_told, watch
 from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.sync.alerts.rules import judged
+from dropship_pipeline.sync.alerts.watching import news
 
 Make = Callable[[Database], str]
 
-SECTIONS = ["feeds", "moves", "holds", "landed", "prices", "freight", "stock", "freshness", "orders", "quality"]
+SECTIONS = [
+    "feeds",
+    "moves",
+    "watched",
+    "holds",
+    "landed",
+    "prices",
+    "freight",
+    "stock",
+    "freshness",
+    "orders",
+    "quality",
+]
 _VOID = {"meta", "img", "source"}
 
 
@@ -193,6 +210,23 @@ def test_what_forbids_publishing_stands_at_the_top_of_the_findings(page_of_the_h
     [grave] = [row for row in found if row[1:3] == ["catalog.price_tiers", "money_positive"]]
     assert grave[0] == "stops publishing"
     assert grave[3].startswith("2 of 23 rows of catalog.price_tiers have a price of nothing or less")
+
+
+def test_watched_products_stand_there_with_what_people_were_told(dozen: Database, make_page: Make) -> None:
+    watch(dozen, ["P01", "P08", "P99"])
+    found = differences(dozen)
+    note_told(dozen, found, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    with dozen.begin() as connection:
+        connection.exec_driver_sql("UPDATE catalog.skus SET product_id = 'P02' WHERE sku_id = 'S012'")
+    [seen] = news(differences(dozen), datetime(2026, 3, 2, 9, 30, tzinfo=UTC))
+    save_alerts(dozen, judged([], [seen], [], seen.at))
+    tables = read(make_page(dozen)).tables
+    assert tables["Watched products: News"][1:] == [["plain", "P01", "1 variant gone: S012", "2026-03-02 09:30 UTC"]]
+    assert tables["Watched products: As they are"][1:] == [
+        ["plain", "P01", "on offer", "5.00", "USD", "15"],
+        ["gone", "P08", "gone", "–", "–", "–"],
+        ["–", "P99", "not read yet", "–", "–", "–"],
+    ]
 
 
 def test_a_simulated_catalogue_is_told_from_a_real_one(page_of_the_dozen: str, page_of_the_harmed: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.storage.reading import figures
+from dropship_pipeline.storage.reading.ages import staleness
 from dropship_pipeline.storage.reading.figures import DayOfChanges, FreightLane, PriceBin, StockOrigin
 from dropship_pipeline.storage.server.database import Database
 
@@ -182,7 +183,7 @@ def test_ages_are_counted_over_the_products_that_a_feed_lists_each_once(catalogu
         catalogue.read("description", product_id, ago)
         catalogue.read("freight", product_id, ago, "US")
     with catalogue.database.begin() as connection:
-        description, inventory, to_us, to_mx = figures.staleness(connection, MAX_AGES, ["US", "MX:01000"])
+        description, inventory, to_us, to_mx = staleness(connection, MAX_AGES, ["US", "MX:01000"])
     assert (description.kind, description.max_age, description.offered) == ("description", day, 4)
     assert {bucket.at_least: bucket.products for bucket in description.buckets if bucket.products} == {
         timedelta(0): 1,
@@ -201,7 +202,7 @@ def test_a_maximum_age_is_the_edge_of_a_bucket_whatever_it_is(catalogue: Catalog
     catalogue.read("inventory", "a", timedelta(hours=10))
     for hours, stale in ((9, 1), (11, 0)):
         with catalogue.database.begin() as connection:
-            [ages] = figures.staleness(connection, {"inventory": timedelta(hours=hours)}, [])
+            [ages] = staleness(connection, {"inventory": timedelta(hours=hours)}, [])
         assert (ages.stale, ages.fresh) == (stale, 1 - stale)
         assert any(bucket.at_least == timedelta(hours=hours) for bucket in ages.buckets)
 
@@ -248,4 +249,4 @@ def test_an_empty_catalogue_has_no_figures_and_nothing_that_was_read(catalogue: 
         assert figures.price_distribution(connection) == []
         assert figures.freight_by_origin(connection) == []
         assert figures.stock_by_origin(connection) == []
-        assert [ages.offered for ages in figures.staleness(connection, MAX_AGES, ["US"])] == [0, 0, 0]
+        assert [ages.offered for ages in staleness(connection, MAX_AGES, ["US"])] == [0, 0, 0]
