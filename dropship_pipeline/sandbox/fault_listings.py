@@ -75,6 +75,27 @@ def _same_page(_fault: ActiveFault, call: Call, body: Json, scene: Scene) -> Bod
     return body
 
 
+def _moves(product_id: object) -> bool:
+    return crc32(str(product_id).encode()) % 4 == 0
+
+
+def _moved_between(fault: ActiveFault, call: Call, body: Json, scene: Scene) -> Body:
+    """Some products of one feed are in another one instead: both lists say so from now on."""
+    asked = page_request(call, scene.dialect)
+    here, there = fault.options.get("from", "us_standard"), fault.options.get("to", "cross_border")
+    if asked.feed_key not in (here, there):
+        return body
+    everything = scene.catalogue.page(asked.feed_key, 0, len(scene.catalogue), call.now_ms)
+    if asked.feed_key == here:
+        listed = [product_id for product_id in everything if not _moves(product_id)]
+    else:
+        others = scene.catalogue.page(here, 0, len(scene.catalogue), call.now_ms)
+        listed = everything + [one for one in others if _moves(one) and one not in set(everything)]
+    start = asked.page * asked.size
+    body["result"]["result_data"] = listed[start : start + asked.size]
+    return _set_total(body, len(listed))
+
+
 def _detail_gone(_fault: ActiveFault, _call: Call, _body: Json, _scene: Scene) -> Body:
     raise product_not_found()
 
@@ -124,6 +145,12 @@ LISTING_FAULTS: Mapping[str, FaultKind] = {
         options={"by": "products a page, 2", "way": "insert or remove; otherwise either"},
     ),
     "same_page": FaultKind("the first page for ever", LISTINGS, body=_same_page),
+    "moved_between": FaultKind(
+        "a quarter of one feed's products are in another feed instead, always the same",
+        LISTINGS,
+        body=_moved_between,
+        options={"from": "the feed that they left, us_standard", "to": "the feed that has them, cross_border"},
+    ),
     "detail_gone": FaultKind("listed products that cannot be found", _DETAILS, by_key=True, body=_detail_gone),
     "wrong_result_code": FaultKind(
         'a failure in result_code under code "0"', "/eco/*", body=_wrong_result_code, options={"code": "which, 500"}

@@ -129,8 +129,10 @@ class FaultBoard:
         return fault
 
     def switch_off(self, identity: int | None = None) -> None:
-        """Switch off one fault, or all of them."""
+        """Switch off one fault, or all of them: then those to come have the luck that they would have at the start."""
         self.active = [fault for fault in self.active if identity is not None and fault.identity != identity]
+        if identity is None:
+            self._identities = count(1)
 
     def choose(self, call: Call) -> list[ActiveFault]:
         """The faults that hit this call."""

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,13 +61,13 @@ class Work:
 
     environment: dict[str, str] = field(repr=False)
     job: str = "sync"
-    since: str | None = None  # what was read before then (ISO, UTC) is due; None: as the product decides
     feeds: tuple[str, ...] = ()
     product_ids: tuple[str, ...] = ()
     point: str | None = None
     answer_within_s: float = 40.0
     clock_ahead_s: float = 0.0
     memory_mb: int | None = None
+    file_kb: int | None = None
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,8 @@ def is_stopped(pid: int) -> bool:
 
 
 def _request(work: Work) -> SyncRequest:
-    max_age = None if work.since is None else datetime.now(UTC) - datetime.fromisoformat(work.since)
     named = {"feeds": work.feeds} if work.feeds else {}
-    return SyncRequest(max_age=max_age, product_ids=work.product_ids, **named)
+    return SyncRequest(max_age=timedelta(days=1), product_ids=work.product_ids, **named)
 
 
 def _sync(settings: Settings, work: Work) -> dict[str, Any]:
@@ -257,6 +256,8 @@ def _work(work: Work) -> int:
     if work.memory_mb is not None:
         there = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (there + work.memory_mb * 2**20,) * 2)
+    if work.file_kb is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (work.file_kb * 1024,) * 2)
     said: dict[str, Any] = {}
     try:
         with sigterm_raises():

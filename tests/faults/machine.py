@@ -7,10 +7,9 @@ then copied for each trial: a trial begins where a merchant is who has synced be
 import shutil
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,12 +56,11 @@ class Merchant(Deployment):
     """A deployment of one trial, that works in forked processes."""
 
     machine: "Machine" = field(kw_only=True, repr=False)
-    since: str | None = None
     passed: dict[str, int] = field(default_factory=dict)
 
     def work(self, job: str = "sync", **options: Any) -> Work:
-        """What such a process is told: what was read before this phase of the trial is due."""
-        return Work(environment=self.environment, job=job, **{"since": self.since, **options})
+        """What such a process is told."""
+        return Work(environment=self.environment, job=job, **options)
 
     def run(self, job: str = "sync", **options: Any) -> Ended:
         """One process, to its end."""
@@ -72,7 +70,8 @@ class Merchant(Deployment):
         """Time passes at Alibaba.com; everything that was read before is due."""
         if days:
             self.sandbox.control("clock", {"advance_s": days * DAY})
-        self.since = datetime.now(UTC).isoformat()
+        with self.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE ops.fetches SET fetched_at = fetched_at - interval '9 days'")
 
     def switch_on(self, *faults: str) -> None:
         for fault in faults:
@@ -105,6 +104,7 @@ class Machine:
         self._bases: dict[World, Base] = {}
         self._used: set[World] = set()
         self._own: list[str] = []
+        self._at_the_end: list[Callable[[], None]] = []
         self.known: dict[Any, Any] = {}
         """What undisturbed runs came to, by what was run."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,8 +121,14 @@ class Machine:
     def reader(self) -> Reader:
         return Reader()
 
+    def at_the_end(self, do: Callable[[], None]) -> None:
+        """Have something closed before everything else is."""
+        self._at_the_end.append(do)
+
     def close(self) -> None:
         """End every process, drop every database, and remove every file."""
+        for do in self._at_the_end:
+            do()
         for name in ("forks", "reader"):
             if name in self.__dict__:
                 getattr(self, name).close()
