@@ -64,7 +64,7 @@ def ui(merchant: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running.ui
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser without a window, which finds no host but this one."""
     options = ChromeOptions()

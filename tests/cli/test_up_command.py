@@ -90,8 +90,12 @@ class Up:
 
     def child(self, words: str) -> psutil.Process:
         """The child whose command line has these words."""
-        [found] = [one for one in psutil.Process(self.process.pid).children() if words in " ".join(one.cmdline())]
+        [found] = self.children(words)
         return found
+
+    def children(self, words: str) -> list[psutil.Process]:
+        """The children whose command lines have these words."""
+        return [one for one in psutil.Process(self.process.pid).children() if words in " ".join(one.cmdline())]
 
     def postmaster(self) -> psutil.Process:
         return psutil.Process(int((self.home / "postgres" / "postmaster.pid").read_text().split()[0]))
@@ -188,7 +192,8 @@ def test_any_process_may_be_killed_and_after_ctrl_c_nothing_is_left(
 @pytest.mark.slow
 def test_nothing_outlives_an_up_that_is_killed(start_up: Callable[..., Up]) -> None:
     up = start_up()
-    up.wait_until(lambda: "The code server is ready" in up.said)
+    up.wait_until(lambda: "The receiver of push messages is ready" in up.said)
+    up.wait_until(lambda: up.children("dagster api grpc"))  # it is just starting
     assert find_announced(up.home) is not None
     up.process.kill()
     up.process.wait()

@@ -1,7 +1,7 @@
 """What the tests of Dagster share: databases in which it finds its tables, which take it a second to make."""
 
 import fcntl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from dagster_runs import set_up
 from sqlalchemy.engine import make_url
 
+from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
 from dropship_pipeline.storage.server.database import Database
 
 TEMPLATE = "dropship_template_with_dagster"
@@ -36,3 +37,10 @@ def dagster_template(server: Database, postgres_home: Path) -> str:
 def make_database(make_database: Callable[..., Database], dagster_template: str) -> Callable[..., Database]:
     """Makes databases that Dagster finds set up."""
     return partial(make_database, dagster_template)
+
+
+@pytest.fixture(scope="session")
+def unasked() -> Iterator[Running]:
+    """A simulated Alibaba.com for merchants who ask it nothing."""
+    with start(SandboxConfig(products=1, orders=0, clock_speed=0.0)) as sandbox:
+        yield sandbox

@@ -9,14 +9,15 @@ from dagster_ui import wait_for
 from deployment import Deployment
 
 from dropship_pipeline.orchestration.abandoned import WORKER, RunLauncher, going
+from dropship_pipeline.sandbox.launch import Running
 
 Deploy = Callable[..., Deployment]
 
 
 def test_a_run_that_is_missed_now_and_then_is_not_given_up_and_one_that_nobody_claimed_is_not_judged(
-    deploy: Deploy,
+    deploy: Deploy, unasked: Running
 ) -> None:
-    merchant = deploy()
+    merchant = deploy(sandbox=unasked)
     with installed(merchant):
         launcher = RunLauncher(missed_looks=3)
 

@@ -20,6 +20,7 @@ from dropship_pipeline.orchestration.partitions import ranges
 from dropship_pipeline.orchestration.schema import ALIBABA, SNAPSHOT, asset_key
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.problem import Problem
+from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.settings import find_dagster_home, load_settings
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
 from dropship_pipeline.tables.model import Table
@@ -98,8 +99,8 @@ def test_feeds_that_are_no_neighbours_take_a_run_each() -> None:
     assert ranges(()) == []
 
 
-def test_the_runs_that_use_the_api_go_one_at_a_time(defs: dg.Definitions, deploy: Deploy) -> None:
-    with installed(deploy(products=1)) as instance:
+def test_the_runs_that_use_the_api_go_one_at_a_time(defs: dg.Definitions, deploy: Deploy, unasked: Running) -> None:
+    with installed(deploy(sandbox=unasked)) as instance:
         queue = instance.get_concurrency_config().run_queue_config
         pools = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
     assert pools == {"alibaba_api": 1, "alibaba_orders": 1}
@@ -110,8 +111,8 @@ def test_the_runs_that_use_the_api_go_one_at_a_time(defs: dg.Definitions, deploy
         assert defs.resolve_job_def(job).run_tags == CATALOGUE == {limit["key"]: limit["value"]}
 
 
-def test_the_instance_watches_its_runs_and_keeps_its_tables_apart(deploy: Deploy) -> None:
-    merchant = deploy(products=1)
+def test_the_instance_watches_its_runs_and_keeps_its_tables_apart(deploy: Deploy, unasked: Running) -> None:
+    merchant = deploy(sandbox=unasked)
     with installed(merchant) as instance:
         assert instance.run_monitoring_enabled
         assert instance.run_monitoring_max_runtime_seconds > 0
@@ -125,8 +126,8 @@ def test_the_instance_watches_its_runs_and_keeps_its_tables_apart(deploy: Deploy
     assert [row["schemaname"] for row in schemas] == ["dagster"]
 
 
-def test_a_postgres_that_restarts_while_a_run_works_goes_unnoticed(deploy: Deploy) -> None:
-    merchant = deploy(products=1)
+def test_a_postgres_that_restarts_while_a_run_works_goes_unnoticed(deploy: Deploy, unasked: Running) -> None:
+    merchant = deploy(sandbox=unasked)
     with installed(merchant) as instance:
         assert instance.get_runs() == []
         ended = merchant.value(
@@ -144,8 +145,8 @@ def test_a_dagster_home_without_dagster_yaml_is_named(tmp_path: Path) -> None:
         find_dagster_home(load_settings({"DAGSTER_HOME": str(tmp_path)}))
 
 
-def test_dagsters_own_command_validates_the_workspace(deploy: Deploy) -> None:
-    merchant = deploy(products=1)
+def test_dagsters_own_command_validates_the_workspace(deploy: Deploy, unasked: Running) -> None:
+    merchant = deploy(sandbox=unasked)
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
         cwd=ROOT,

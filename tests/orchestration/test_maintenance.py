@@ -15,6 +15,7 @@ from deployment import Deployment
 from dropship_pipeline.orchestration.pruning import drop_check_results, drop_events, drop_runs, drop_step_logs
 from dropship_pipeline.orchestration.resources import store_resource
 from dropship_pipeline.orchestration.upkeep import MAINTENANCE_JOB
+from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.storage.server.database import Database
 
 Deploy = Callable[..., Deployment]
@@ -105,8 +106,8 @@ class History:
 
 
 @pytest.fixture
-def merchant(deploy: Deploy) -> Deployment:
-    return deploy(products=1)
+def merchant(deploy: Deploy, unasked: Running) -> Deployment:
+    return deploy(sandbox=unasked)
 
 
 @pytest.fixture

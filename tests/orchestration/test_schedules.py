@@ -1,21 +1,21 @@
 """What runs by itself: a tick makes a run that succeeds; a second one does not pile on a run that still goes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from unittest import mock
 
 import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster_runs import installed
+from dagster_runs import fresh_database, installed
 from deployment import Deployment
 
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.orchestration.wiring import build_defs
 from dropship_pipeline.problem import Problem
-
-Deploy = Callable[..., Deployment]
+from dropship_pipeline.sandbox.launch import Running
+from dropship_pipeline.storage.server.database import Database
 
 NOW = datetime(2026, 11, 23, 3, 15, tzinfo=UTC)
 EVERY_FEED = {
@@ -25,10 +25,21 @@ EVERY_FEED = {
 }
 
 
-@pytest.fixture
-def instance(deploy: Deploy) -> Iterator[dg.DagsterInstance]:
-    with installed(deploy(products=1)) as here:
+@pytest.fixture(scope="module")
+def shared(
+    server: Database, dagster_template: str, unasked: Running, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dg.DagsterInstance]:
+    home = tmp_path_factory.mktemp("home")
+    with fresh_database(server, dagster_template) as database, installed(Deployment(home, database, unasked)) as here:
         yield here
+
+
+@pytest.fixture
+def instance(shared: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
+    """An instance without runs."""
+    yield shared
+    for run in shared.get_runs():
+        shared.delete_run(run.run_id)
 
 
 def tick(instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:

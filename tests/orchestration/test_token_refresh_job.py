@@ -10,6 +10,7 @@ from deployment import SECRET_KEY, Deployment
 
 from dropship_pipeline.alibaba.tokens import TokenPair
 from dropship_pipeline.orchestration.upkeep import TOKEN_REFRESH_JOB
+from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.storage.ops.accounts import AccountVault
 from dropship_pipeline.storage.ops.secrets import Cipher
 
@@ -53,8 +54,8 @@ def test_the_job_refreshes_warns_and_fails_once_for_an_account_that_is_refused(d
         assert secret not in logged + logged_again + said
 
 
-def test_without_an_app_there_is_nothing_to_refresh(deploy: Deploy) -> None:
-    merchant = deploy(products=1, variables=dict.fromkeys(("ALIBABA_APP_KEY", "ALIBABA_APP_SECRET"), ""))
+def test_without_an_app_there_is_nothing_to_refresh(deploy: Deploy, unasked: Running) -> None:
+    merchant = deploy(dict.fromkeys(("ALIBABA_APP_KEY", "ALIBABA_APP_SECRET"), ""), unasked)
     with installed(merchant) as instance:
         run, metadata, logged = refreshed(instance)
     assert run.status is dg.DagsterRunStatus.SUCCESS
