@@ -353,6 +353,7 @@ CREATE TABLE ops.sweeps (
     reason text,
     fence bigint,
     renewed_at timestamptz,
+    page_size bigint,
     PRIMARY KEY (sweep_id)
 );
 CREATE INDEX sweeps_feed_started_at ON ops.sweeps (feed, started_at);
@@ -372,6 +373,7 @@ COMMENT ON COLUMN ops.sweeps.delisted IS 'Memberships that ended; in a held swee
 COMMENT ON COLUMN ops.sweeps.reason IS 'Why it is incomplete or held';
 COMMENT ON COLUMN ops.sweeps.fence IS 'Moves on whenever somebody else takes it over or gives it up: who has an older one writes nothing any more';
 COMMENT ON COLUMN ops.sweeps.renewed_at IS 'When its reader last took it up or landed pages (UTC)';
+COMMENT ON COLUMN ops.sweeps.page_size IS 'Products asked for a page; NULL: told again by a replay [products]';
 
 CREATE TABLE ops.missed_memberships (
     feed text NOT NULL,
