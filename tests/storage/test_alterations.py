@@ -38,7 +38,7 @@ def catalogue(database: Database) -> Database:
         for hour, (described, listed) in enumerate(zip(told, ["ABC", "AB", "A", "ABD"], strict=True)):
             seen = pa.table({"product_id": list(listed), "position": pa.array(range(len(listed)), pa.int64())})
             merge_sweep(
-                transactions, open_sweep(database, "us_standard", "run"), seen=seen, pages=1, reported_total=None,
+                transactions, open_sweep(database, "us_standard", "run", 100), seen=seen, pages=1, reported_total=None,
                 complete=True, reason=None, is_held=never, let_through=False,
             )  # fmt: skip
             ids = [one.product_id for one in described]

@@ -75,7 +75,7 @@ def positions(seen: list[str]) -> pa.Table:
 
 
 def sweep(database: Database, seen: list[str], cuts: CuttingProxy | None = None, cut: Cut | None = None) -> SweepResult:
-    lease = open_sweep(database, "us_standard", "run")
+    lease = open_sweep(database, "us_standard", "run", 100)
     through = database
     if cuts is not None:
         through, cuts.cuts = cuts.database, [cut]

@@ -60,7 +60,7 @@ def merge(database: Database, lease: SweepLease, seen: Iterable[str], **named: A
 
 
 def sweep(database: Database, seen: Iterable[str], feed: str = FEED, **named: Any) -> SweepResult:
-    return merge(database, open_sweep(database, feed, "run-1"), seen, **named)
+    return merge(database, open_sweep(database, feed, "run-1", 100), seen, **named)
 
 
 def members(database: Database, feed: str = FEED) -> list[str]:
@@ -262,7 +262,7 @@ def test_a_product_without_a_status_comes_back_too(database: Database) -> None:
 
 def test_merging_the_same_sweep_twice_is_not_two_sweeps(database: Database) -> None:
     sweep(database, ["A", "B"])
-    lease = open_sweep(database, FEED, "run-2")
+    lease = open_sweep(database, FEED, "run-2", 100)
     first = merge(database, lease, ["A", "NEW"])
     again = merge(database, lease, ["A", "NEW"])
     assert again == first
@@ -280,8 +280,8 @@ def nothing_is_merged(database: Database, lease: SweepLease, seen: Iterable[str]
 
 def test_of_two_sweeps_under_way_the_one_that_began_last_is_merged(database: Database) -> None:
     sweep(database, ["A", "B"])
-    mine = open_sweep(database, FEED, "run-1")
-    yours = open_sweep(database, FEED, "run-2")
+    mine = open_sweep(database, FEED, "run-1", 100)
+    yours = open_sweep(database, FEED, "run-2", 100)
     nothing_is_merged(database, mine, ["A"])
     assert merge(database, yours, ["A"]).delisted == 0
     nothing_is_merged(database, mine, ["A"])  # whatever hid B from one may have hidden it from the other
@@ -290,7 +290,7 @@ def test_of_two_sweeps_under_way_the_one_that_began_last_is_merged(database: Dat
 
 def test_whoever_lost_a_sweep_to_another_merges_nothing_before_or_after_him(database: Database) -> None:
     sweep(database, ["A", "B"])
-    late = open_sweep(database, FEED, "run-0")
+    late = open_sweep(database, FEED, "run-0", 100)
     mine = take_over(database, FEED, HOUR)
     assert mine is not None
     nothing_is_merged(database, late, [])
@@ -304,7 +304,7 @@ def test_whoever_lost_a_sweep_to_another_merges_nothing_before_or_after_him(data
 
 def test_of_many_that_begin_at_once_one_has_the_feed(database: Database) -> None:
     with ThreadPoolExecutor(6) as pool:
-        leases = list(pool.map(lambda number: open_sweep(database, FEED, f"run-{number}"), range(6)))
+        leases = list(pool.map(lambda number: open_sweep(database, FEED, f"run-{number}", 100), range(6)))
     assert ask(database, "SELECT count(*) FROM ops.sweeps WHERE state = 'running'") == [(1,)]
     [(last,)] = ask(database, "SELECT sweep_id FROM ops.sweeps WHERE state = 'running'")
     for lease in leases:
@@ -314,7 +314,7 @@ def test_of_many_that_begin_at_once_one_has_the_feed(database: Database) -> None
 
 def test_a_sweep_that_nobody_opened_is_a_mistake(database: Database) -> None:
     with pytest.raises(ValueError, match="no sweep"):
-        merge(database, SweepLease("20260131T000000.000000Z-us_standard", FEED, 1), ["A"])
+        merge(database, SweepLease("20260131T000000.000000Z-us_standard", FEED, 1, 100), ["A"])
     assert members(database) == []
 
 
@@ -351,12 +351,12 @@ def test_feeds_that_drop_a_product_at_the_same_moment_still_delist_it(database: 
 
 def test_a_running_sweep_can_be_taken_over_for_a_while_and_is_given_up_by_the_next(database: Database) -> None:
     assert take_over(database, FEED, HOUR) is None
-    cut_short = open_sweep(database, FEED, "run-1")
+    cut_short = open_sweep(database, FEED, "run-1", 100)
     assert take_over(database, FEED, HOUR) == replace(cut_short, fence=2)
     assert take_over(database, OTHER, HOUR) is None
     tell(database, "UPDATE ops.sweeps SET started_at = started_at - interval '2 hours'")
     assert take_over(database, FEED, HOUR) is None
-    newer = open_sweep(database, FEED, "run-2")
+    newer = open_sweep(database, FEED, "run-2", 100)
     assert newer.sweep_id > cut_short.sweep_id, "sweep IDs sort by time"
     assert ask(database, "SELECT sweep_id, state, reason FROM ops.sweeps ORDER BY 1") == [
         (cut_short.sweep_id, "incomplete", "cut short"),

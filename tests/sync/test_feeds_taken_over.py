@@ -135,7 +135,7 @@ def test_a_run_that_holds_a_feed_and_shows_no_sign_of_life_is_not_waited_for_for
     merchant = deploy(products=60, drift=0)
     locks = Locks(Database(merchant.database.libpq_url))
     assert locks.take("feed us_standard")
-    hung = open_sweep(merchant.database, "us_standard", "hung")
+    hung = open_sweep(merchant.database, "us_standard", "hung", 100)
     began = time.monotonic()
     summary = merchant.sync(SyncRequest(limit=0))
     assert time.monotonic() - began > 1

@@ -20,11 +20,15 @@ from dropship_pipeline.storage.server.locks import OURS
 
 @dataclass(frozen=True, slots=True)
 class SweepLease:
-    """The right to write for a sweep, until somebody else has it: then `fence` is not the row's any more."""
+    """The right to write for a sweep, until somebody else has it: then `fence` is not the row's any more.
+
+    `page_size`: how many products are asked for a page. Pages of two sizes are no pages of one sweep.
+    """
 
     sweep_id: str
     feed: str
     fence: int
+    page_size: int
 
 
 class LeaseLost(Problem):
@@ -59,8 +63,9 @@ class SweepResult:
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(:ours, hashtext('sweep of ' || :feed))")
 _OPEN = text("""
     INSERT INTO ops.sweeps
-        (sweep_id, feed, run_id, state, started_at, pages, listed, new, missing, delisted, fence, renewed_at)
-    VALUES (:sweep_id, :feed, :run_id, 'running', clock_timestamp(), 0, 0, 0, 0, 0, 1, clock_timestamp())
+        (sweep_id, feed, run_id, state, started_at, pages, listed, new, missing, delisted, fence, renewed_at,
+        page_size)
+    VALUES (:sweep_id, :feed, :run_id, 'running', clock_timestamp(), 0, 0, 0, 0, 0, 1, clock_timestamp(), :page_size)
 """)
 _GIVE_UP_OLDER = text("""
     UPDATE ops.sweeps
@@ -71,10 +76,10 @@ _TAKE_OVER = text("""
     UPDATE ops.sweeps SET fence = coalesce(fence, 0) + 1, renewed_at = clock_timestamp()
     WHERE state = 'running' AND sweep_id = (
         SELECT sweep_id FROM ops.sweeps
-        WHERE feed = :feed AND state = 'running' AND started_at > now() - :within
+        WHERE feed = :feed AND state = 'running' AND page_size IS NOT NULL AND started_at > now() - :within
         ORDER BY started_at DESC LIMIT 1
     )
-    RETURNING sweep_id, feed, fence
+    RETURNING sweep_id, feed, fence, page_size
 """)
 _RENEW = text("""
     UPDATE ops.sweeps SET renewed_at = clock_timestamp()
@@ -99,14 +104,14 @@ _STATES = text("""
 """)
 
 
-def open_sweep(database: Database, feed: str, run_id: str) -> SweepLease:
+def open_sweep(database: Database, feed: str, run_id: str, page_size: int) -> SweepLease:
     """Note that a sweep begins. One of the feed that is still running was cut short: nobody writes for it any more."""
     with database.begin() as connection:
         connection.execute(_ONE_BY_ONE, {"ours": OURS, "feed": feed})
         sweep_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{feed}"
         connection.execute(_GIVE_UP_OLDER, {"feed": feed})
-        connection.execute(_OPEN, {"sweep_id": sweep_id, "feed": feed, "run_id": run_id})
-    return SweepLease(sweep_id, feed, fence=1)
+        connection.execute(_OPEN, {"sweep_id": sweep_id, "feed": feed, "run_id": run_id, "page_size": page_size})
+    return SweepLease(sweep_id, feed, 1, page_size)
 
 
 def take_over(database: Database, feed: str, within: timedelta) -> SweepLease | None:

@@ -118,7 +118,7 @@ class _Reading:
         """What may be asked for now; nothing while it waits."""
         if self._lease is None:
             return []
-        return [page_request(self._feed, page, self._page_size) for page in self._sweep.wanted()]
+        return [page_request(self._feed, page, self._lease.page_size) for page in self._sweep.wanted()]
 
     def take(self, outcomes: Iterable[Outcome]) -> None:
         """Keep the answers, then let them decide how it goes on."""
@@ -162,14 +162,19 @@ class _Reading:
             self._finish(_outcome(key, taken_over, 0, taken_over.new, taken_over.pages, resumed=True))
             return
         cut_short = sweeps.take_over(database, key, RESUMABLE)
-        self._begin_sweep(cut_short or sweeps.open_sweep(database, key, session.run_id))
         if cut_short:
+            self._begin_sweep(cut_short)
             self._read_landed(cut_short)
+        else:
+            self._open_sweep(LARGEST_PAGE[session.gateway.dialect.current])
+
+    def _open_sweep(self, page_size: int) -> None:
+        self._begin_sweep(sweeps.open_sweep(self._session.database, self.key, self._session.run_id, page_size))
 
     def _begin_sweep(self, lease: SweepLease) -> None:
         self._sweeps += 1
-        self._page_size = LARGEST_PAGE[self._session.gateway.dialect.current]
-        self._sweep = Sweep(self._page_size)
+        self._most = 0
+        self._sweep = Sweep(lease.page_size)
         self._lease = lease
 
     def _read_landed(self, lease: SweepLease) -> None:
@@ -191,7 +196,9 @@ class _Reading:
             self._sweep.failed(page, answer.refusal.what)
             return
         try:
-            self._sweep.read(page, read_product_page(answer.payload))
+            listed = read_product_page(answer.payload)
+            self._most = max(self._most, len(listed.product_ids))
+            self._sweep.read(page, listed)
         except Unreadable as why:
             self._sweep.failed(page, str(why))
             self._unread.append((answer, why))
@@ -233,8 +240,9 @@ class _Reading:
         self._new += result.new
         self._pages += self._sweep.pages_read
         if result.missed_once and self._sweeps == 1:
-            # missed once is no proof: the second sweep follows now
-            self._begin_sweep(sweeps.open_sweep(self._session.database, self.key, self._session.run_id))
+            # Missed once is no proof: the second sweep follows now. Where pages shift while they are read, what falls
+            # between two of them is missed: with other pages that is another product.
+            self._open_sweep(max(self._most - 1, 1))
         else:
             self._finish(_outcome(self.key, result, self._sweeps, self._new, self._pages))
 
