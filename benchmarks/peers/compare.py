@@ -61,7 +61,7 @@ class Place:
             "PYTHONPATH": str(HERE),
             "DROPSHIP_DATABASE_URL": self.database_url,
             "DROPSHIP_HOME": str(self.folder / "home"),
-            "DROPSHIP_DESTINATIONS": "",
+            "DROPSHIP_DESTINATIONS": "none",
             "DROPSHIP_SECRET_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
             "ALIBABA_CALLS_PER_SECOND": "1000000",
             "DLT_TELEMETRY_DISABLED": "true",

@@ -13,6 +13,11 @@ def test_countries_with_and_without_a_postal_code_are_read_in_their_order():
     assert parse_destinations("US:90001,MX,GB") == (Destination("US", "90001"), Destination("MX"), Destination("GB"))
 
 
+@pytest.mark.parametrize("text", ["none", " None "])
+def test_who_wants_no_freight_names_no_destination(text):
+    assert parse_destinations(text) == ()
+
+
 @pytest.mark.parametrize("text", ["uk", " UK ", "gb", "GB"])
 def test_the_united_kingdom_is_gb_to_alibaba(text):
     assert parse_destinations(text) == (Destination("GB"),)

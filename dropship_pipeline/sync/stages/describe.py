@@ -27,5 +27,6 @@ DESCRIPTION = Kind(
 def describe(session: Session, request: SyncRequest) -> StageOutcome:
     """Read the descriptions that are due, and merge them."""
     # the live gateway wants to know for which country: the first one that the merchant ships to
-    ask = partial(DescribeProduct, country=session.destinations[0].country)
+    countries = [destination.country for destination in session.destinations]
+    ask = partial(DescribeProduct, country=countries[0]) if countries else DescribeProduct
     return run_stage(session, replace(DESCRIPTION, ask=ask), request)
