@@ -65,6 +65,17 @@ def test_pages_that_shift_while_they_are_read_end_no_membership(deploy: Deploy, 
     assert stored_feeds(merchant) == {key: true[key] for key in COUNTED.feeds}
 
 
+def test_what_falls_between_two_pages_of_a_feed_without_a_total_ends_no_membership(deploy: Deploy) -> None:
+    """The same product would be missed by a second sweep with the same pages, however complete the two look."""
+    merchant = deploy(products=900, drift=0, variables={"ALIBABA_DIALECT": "guide"})
+    merchant.sync(SyncRequest(limit=0))
+    merchant.sandbox.control("faults", {"fault": "shifting_pages:way=remove:by=1"})
+    summary = merchant.sync(SyncRequest(limit=0))
+    assert any(feed.sweeps == 2 for feed in summary.feeds), "no sweep missed anything: the test shows nothing"
+    assert merchant.value("SELECT count(*) FROM catalog.listing_changes WHERE change = 'delisted'") == 0
+    assert len(merchant.rows("SELECT DISTINCT page_size FROM ops.sweeps")) > 1
+
+
 def test_a_membership_ends_only_if_the_feed_dropped_the_product_while_it_was_read(deploy: Deploy) -> None:
     """Feeds in motion: some four hours of comings and goings a second, while each call takes a while."""
     merchant = deploy(products=2_000, latency_ms=30, variables={"ALIBABA_CONCURRENCY": "4"})
