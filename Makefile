@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo up test check docs screenshots clean
+.PHONY: help install demo up test check audit docs screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -37,6 +37,10 @@ check: $(INSTALLED) ## lint, types, import rules, generated docs
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m dropship_pipeline.tables.dictionary --check
 	@$(BIN)/python -m dropship_pipeline.cli.reference --check
+
+audit: $(INSTALLED) ## secrets in the files, advisories against the dependencies (of osv.dev, where it can be reached)
+	@git ls-files -z | xargs -0 -P 2 -n 150 $(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline
+	@.ci/advisories
 
 docs: $(INSTALLED) ## the pages that are generated from the code
 	@$(BIN)/python -m dropship_pipeline.tables.dictionary

@@ -70,6 +70,9 @@ setup(
             "selenium>=4.20",
             "markdown-it-py>=3",
             "import-linter>=2.0",
+            # `make audit`
+            "detect-secrets>=1.5",
+            "pip-audit>=2.9",
             # the notebook of docs/ runs as a test
             "nbclient>=0.10",
             "ipykernel>=6.29",
