@@ -7,9 +7,9 @@ product, twelve price tiers, six stock levels, two carriers; two months in which
 and 10 % of the stock levels move a day; 20,000 orders. Prints a line of JSON for each mart: rows; CPU seconds that one
 server process needs to count them (`count`), for the first thousand (`thousand`) and for every column of every row
 (`whole`), each the least of two, read through a cursor; seconds of the whole by the clock, with what helpers Postgres
-takes; and milliseconds for one product. Planning is in them. Then each question of docs/analysts.md, by its first words. `--plans` keeps the plans. On a busy
-machine even CPU seconds are more than on an idle one, twice as many where others share its cores and caches: the last
-line says how busy it was.
+takes; and milliseconds for one product. Planning is in them. Then each question of docs/analysts.md, by its
+first words. `--plans` keeps the plans. On a busy machine even CPU seconds are more than on an idle one, twice as many
+where others share its cores and caches: the last line says how busy it was.
 """
 
 import argparse
@@ -133,7 +133,10 @@ def filled(home: Path, products: int) -> Iterator[Database]:
     """The database of `home`, with that catalogue in it."""
     database = Database(embedded.start(home))
     try:
-        if migrate.upgrade(database):
+        migrate.upgrade(database)
+        with database.begin() as connection:
+            is_empty = connection.exec_driver_sql("SELECT NOT EXISTS (SELECT FROM catalog.products)").scalar_one()
+        if is_empty:
             with database.begin() as connection:
                 _run(connection, CATALOGUE.replace("{products}", str(products)))
             with database.autocommit() as connection:
