@@ -113,7 +113,7 @@ PIECES = [
 @EXAMPLES
 @given(
     sent=st.binary(min_size=1, max_size=200)
-    | st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map(lambda pieces: b"".join(pieces))
+    | st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map(b"".join)
 )
 def test_what_is_no_http_at_all_neither_ends_nor_hangs_it(receiver: Receiver, sent: bytes) -> None:
     where = urlsplit(receiver.address)
