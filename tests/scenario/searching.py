@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -34,8 +35,15 @@ def forms(word: str) -> set[str]:
 
 
 def found_in(text: str, planted: Mapping[str, str]) -> set[str]:
-    """What of `planted` (what it is -> the word) stands in a text, by what it is."""
-    return {what for what, word in planted.items() if any(form in text for form in forms(word))}
+    """What of `planted` (what it is -> the word) stands in a text, by what it is.
+
+    A number is one between other characters: among the digits of times and of IDs any short one is found by chance.
+    """
+    return {what for what, word in planted.items() if any(_stands_in(text, form) for form in forms(word))}
+
+
+def _stands_in(text: str, form: str) -> bool:
+    return form in text and (not form.isdecimal() or re.search(rf"(?<![\d.]){form}(?!\d)", text) is not None)
 
 
 def texts_of_files(*folders: Path) -> Iterator[tuple[str, str]]:

@@ -97,8 +97,9 @@ def people_of(merchant: Deployment) -> dict[str, str]:
         if trade_id not in GUIDES:  # whose recipients are examples, printed in the guide
             people[f"name of {trade_id}"] = to["contact_person"]
             people[f"street of {trade_id}"] = to["address"]
-            number = to["mobile"]["number"] or to["telephone"]["number"]
-            people[f"number of {trade_id}"] = number
+            phone = to["mobile"] if to["mobile"]["number"] else to["telephone"]
+            people[f"number of {trade_id}"] = phone["number"]
+            people[f"number of {trade_id} with its country"] = phone["country"].strip("+") + phone["number"]
     return people
 
 

@@ -37,6 +37,13 @@ def test_a_word_is_found_in_every_form(text: str) -> None:
     assert found_in(text.replace("7", "8").replace("Nw", "OA"), PLANTED) == set()
 
 
+def test_a_number_is_found_as_people_write_it_and_not_by_chance() -> None:
+    number = {"number": "25550112"}
+    told = ("call 25550112.", '{"number":"25550112"}', "+33 25550112", "tel:25550112;")
+    assert all(found_in(text, number) for text in told)
+    assert not any(found_in(text, number) for text in ("1795425550112", "1795.25550112", "255501121"))
+
+
 def test_a_word_is_found_in_every_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "service.log").write_text(f"WARNING sent to {STREET}\n")
