@@ -16,31 +16,39 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deployment import all_stages, clean_environment
+from placing_steps import HASTY, PAYER
 from points import Point, Points
 from shifted_clock import shift_clock
 
 from dropship_pipeline.alibaba import dialect, gateway, protocol
+from dropship_pipeline.orders.placing_input import read_order_asked
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings, load_settings
 from dropship_pipeline.stopping import exit_status, sigterm_raises
 from dropship_pipeline.storage.server import embedded
+from dropship_pipeline.storage.server.opening import open_database
 from dropship_pipeline.sync import session as session_module
 from dropship_pipeline.sync.checks.audit import Stage, audit
-from dropship_pipeline.sync.orders.following import OrdersRequest, sync_orders
+from dropship_pipeline.sync.orders.following import OrdersRequest, reconcile_days, sync_orders
+from dropship_pipeline.sync.orders.paying import pay, payment_problem
+from dropship_pipeline.sync.orders.placing import place
 from dropship_pipeline.sync.progress import Silent
 from dropship_pipeline.sync.replay.run import replay
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import open_desk, open_session, open_store
 from dropship_pipeline.sync.stages import discover, pipeline, quote
 from dropship_pipeline.sync.stages.publish import publish
+from dropship_pipeline.webhooks.intake import MAX_AGE, Intake
+from dropship_pipeline.webhooks.serve import Listening
+from dropship_pipeline.webhooks.serve import serve as receive
 
 BATCH = 8
 """Answers a hand-over, in these processes."""
@@ -68,6 +76,8 @@ class Work:
     clock_ahead_s: float = 0.0
     memory_mb: int | None = None
     file_kb: int | None = None
+    days: tuple[str, ...] = ()
+    order: Any = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ class Forks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         here = Path(__file__).parent
-        paths = os.pathsep.join(filter(None, (str(here), str(here.parent), os.environ.get("PYTHONPATH"))))
+        paths = os.pathsep.join(filter(None, (str(here), str(here.parent), str(here.parent / "sync"), os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__))],
             stdin=subprocess.PIPE,
@@ -217,6 +227,35 @@ def _orders(settings: Settings, _work: Work) -> dict[str, Any]:
     return {"problems": outcome.problems}
 
 
+def _reconcile(settings: Settings, work: Work) -> dict[str, Any]:
+    with open_desk(settings, str(uuid.uuid4()), Silent()) as desk:
+        outcome = reconcile_days(desk, [date.fromisoformat(day) for day in work.days])
+    return {"problems": outcome.problems}
+
+
+def _place(settings: Settings, work: Work) -> dict[str, Any]:
+    asked = read_order_asked(work.order)
+    with open_desk(settings, str(uuid.uuid4()), Silent()) as desk:
+        print("open", flush=True)
+        outcome = place(desk, asked.reference, asked, HASTY)
+    return {"problems": [str(outcome.problem)] if outcome.problem else [], "state": outcome.placement.state.value}
+
+
+def _pay(settings: Settings, work: Work) -> dict[str, Any]:
+    with open_desk(settings, str(uuid.uuid4()), Silent()) as desk:
+        print("open", flush=True)
+        placement = pay(desk, work.order["reference"], PAYER, HASTY).placement
+    problem = payment_problem(placement)
+    return {"problems": [str(problem)] if problem else [], "state": str(placement.pay_state)}
+
+
+def _receive(settings: Settings, work: Work) -> dict[str, Any]:
+    intake = Intake(work.environment["ALIBABA_APP_KEY"], work.environment["ALIBABA_APP_SECRET"], MAX_AGE)
+    with closing(open_database(settings)) as database:
+        receive(database, intake, Listening("127.0.0.1", 0), lambda address: print(f"at {address}", flush=True))
+    return {"problems": []}
+
+
 def _serve(_settings: Settings, work: Work) -> dict[str, Any]:
     """Hold an embedded Postgres until killed."""
     embedded.start(Path(work.environment["DROPSHIP_HOME"]))
@@ -232,8 +271,15 @@ JOBS: dict[str, Callable[[Settings, Work], dict[str, Any]]] = {
     "replay": _replay,
     "audit": _audit,
     "orders": _orders,
+    "reconcile": _reconcile,
+    "place": _place,
+    "pay": _pay,
+    "receive": _receive,
     "serve": _serve,
 }
+
+_AS_THEY_ARE = ("receive", "serve", "place", "pay")
+"""Jobs whose waits are not hurried."""
 
 
 def _be_small_and_hasty(answer_within_s: float) -> None:
@@ -250,7 +296,8 @@ def _be_small_and_hasty(answer_within_s: float) -> None:
 def _work(work: Work) -> int:
     points = Points(Point.read(work.point) if work.point else None, work.environment["DROPSHIP_DATABASE_URL"])
     points.install()
-    _be_small_and_hasty(work.answer_within_s)
+    if work.job not in _AS_THEY_ARE:
+        _be_small_and_hasty(work.answer_within_s)
     if work.clock_ahead_s:
         shift_clock(work.clock_ahead_s)
     if work.memory_mb is not None:
