@@ -1,10 +1,11 @@
-"""A proxy before Postgres that cuts connections exactly at COMMIT: before it is done, or after it was."""
+"""A proxy before Postgres that cuts connections: at COMMIT, before it is done or after it was; or while rows come."""
 
 import socket
 import struct
 import threading
 from contextlib import suppress
 from enum import Enum
+from typing import BinaryIO
 
 from sqlalchemy.engine import make_url
 
@@ -27,6 +28,7 @@ class CuttingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.cuts: list[Cut | None] = []
         self.made = 0
+        self.cut_loads = 0  # so many times, when the first rows of a COPY come
         self.silent_after_cuts = False  # whoever asks what became of the transaction finds nobody
         query = {"sslmode": "disable", "gssencmode": "disable"}
         here = url.set(host="127.0.0.1", port=self._listener.getsockname()[1], query=query)
@@ -58,6 +60,10 @@ class CuttingProxy:
             server.sendall(_message(messages.read(4), messages))
             while kind := messages.read(1):
                 message = _message(messages.read(4), messages)
+                if kind == b"d" and self.cut_loads:
+                    self.cut_loads -= 1
+                    self.made += 1
+                    break
                 committing = committing or (kind in b"QP" and b"COMMIT\0" in message)
                 if committing and kind in b"QE":
                     committing = False
@@ -79,8 +85,8 @@ class CuttingProxy:
         _close(client, server)
 
 
-def _message(length: bytes, messages: "socket.SocketIO | object") -> bytes:
-    return length + messages.read(struct.unpack("!i", length)[0] - 4)  # type: ignore[attr-defined, no-any-return]  a file
+def _message(length: bytes, messages: BinaryIO) -> bytes:
+    return length + messages.read(struct.unpack("!i", length)[0] - 4)
 
 
 def _close(*ends: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""A connection that breaks at COMMIT: whether it stands is found out by asking; nothing is lost, nothing twice."""
+"""A connection that breaks at COMMIT, or while rows are loaded: what stands is asked for; nothing lost, nothing twice."""
 
 import random
 from collections.abc import Iterator
@@ -64,6 +64,17 @@ def test_merges_cut_at_commit_end_as_if_nothing_had_been_cut(
     assert proxy.made > 3
     assert rows(database) == undisturbed
     assert ask(database, "SELECT count(*) FROM ops.raw_files") == [(8,)]
+
+
+def test_a_connection_that_breaks_while_rows_are_loaded_is_opened_anew(database: Database, proxy: CuttingProxy) -> None:
+    merge_many(database)
+    undisturbed = rows(database)
+    with database.begin() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {', '.join((*TABLES, 'ops.raw_files'))}")
+    proxy.cut_loads = 4
+    merge_many(proxy.database)
+    assert proxy.made == 4
+    assert rows(database) == undisturbed
 
 
 def never(active: int, would_end: int) -> bool:

@@ -2,11 +2,13 @@
 
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from dropship_pipeline.problem import Problem
@@ -176,3 +178,24 @@ def test_a_machine_of_ours_that_vanished_does_not_keep_its_locks_for_hours(datab
 def test_what_the_address_says_of_the_connection_goes_before_our_defaults() -> None:
     told = Database("postgresql://me@shop/db?tcp_user_timeout=5000&keepalives_idle=7").connection_url.query
     assert (told["tcp_user_timeout"], told["keepalives_idle"], told["keepalives_count"]) == ("5000", "7", "3")
+
+
+def test_a_server_without_a_connection_left_says_so_by_both_drivers(database: Database) -> None:
+    name = f"busy_{uuid.uuid4().hex[:8]}"
+    with database.autocommit() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN CONNECTION LIMIT 1")
+    address = make_url(database.libpq_url).set(username=name).render_as_string(hide_password=False)
+    busy, late = Database(address), Database(address)
+    try:
+        with busy.autocommit():
+            for connect in (late.autocommit, late.adbc):
+                with pytest.raises(DatabaseDown, match=r"has no connection left .* Raise max_connections"), connect():
+                    pass
+        busy.close()
+        with late.autocommit() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    finally:
+        busy.close()
+        late.close()
+        with database.autocommit() as connection:
+            connection.exec_driver_sql(f"DROP ROLE {name}")

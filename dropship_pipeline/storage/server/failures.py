@@ -75,7 +75,7 @@ _BY_WORDS = (
     ("password authentication failed|no password supplied|pg_hba|role .* does not exist", _REFUSED),
     ("database .* does not exist", _BY_STATE["3D000"]),
     ("could not translate host name|Name or service not known", _NOBODY),
-    ("too many clients|remaining connection slots", _BY_STATE["53300"]),
+    ("too many clients|too many connections|remaining connection slots", _BY_STATE["53300"]),
     ("starting up|shutting down|in recovery mode", _BY_STATE["57P03"]),
     ("server closed the connection|no connection to|connection already closed|terminating connection", _BROKEN),
     ("onnection refused|No such file or directory|timeout expired|timed out|unreachable|could not connect", _SILENT),
