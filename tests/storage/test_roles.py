@@ -19,6 +19,7 @@ from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.storage import migrate
 from dropship_pipeline.storage.ops.accounts import AccountVault
 from dropship_pipeline.storage.ops.secrets import Cipher
+from dropship_pipeline.storage.ops.upkeep import vacuum
 from dropship_pipeline.storage.server.database import Database, DatabaseProblem
 from dropship_pipeline.storage.server.roles import Role, grant
 from dropship_pipeline.tables.registry import ALL_TABLES, PUBLISHED, VIEWS
@@ -176,36 +177,22 @@ def test_the_receiver_runs_as_a_login_that_can_store_messages_and_read_none(
         refuses(storing, statement)
 
 
-@pytest.fixture(scope="module")
-def busy(start_one: Callable[..., Running]) -> Running:
-    return start_one(products=12, orders=3, clock_speed=0.0)
-
-
-@pytest.fixture(scope="module")
-def start_one() -> Iterator[Callable[..., Running]]:
-    from dropship_pipeline.sandbox.launch import SandboxConfig, start
-
-    running: list[Running] = []
-
-    def begin(**options: object) -> Running:
-        running.append(start(SandboxConfig(**options)))  # type: ignore[arg-type]
-        return running[-1]
-
-    yield begin
-    for one in running:
-        one.stop()
-
-
 def test_a_loader_syncs_by_the_command_line_with_dagsters_tables_made_by_itself(
-    member: Callable[[Role], Database], database: Database, busy: Running, tmp_path: Path
+    member: Callable[[Role], Database],
+    database: Database,
+    start_sandbox: Callable[..., Running],
+    tmp_path: Path,
 ) -> None:
-    merchant = Deployment(tmp_path / "home", member(Role.LOADER), busy)
+    merchant = Deployment(tmp_path / "home", member(Role.LOADER), start_sandbox(products=12, orders=12))
     merchant.dropship("sync")
-    merchant.dropship("orders", "sync")
+    merchant.dropship("orders", "sync", "--since", "36500d")
+    assert vacuum(merchant.database).removed
     assert merchant.value("SELECT count(*) FROM catalog.products") == 12
     assert merchant.value("SELECT count(*) FROM orders.recipients") > 0
     owner = replace(merchant, database=database)
     assert owner.value("SELECT count(*) FROM dagster.runs") >= 1
+    vacuumed = "SELECT count(*) FROM pg_stat_all_tables WHERE schemaname = 'catalog' AND last_vacuum IS NOT NULL"
+    assert owner.value(vacuumed) > 0
     with database.begin() as connection:  # so that the login can be dropped
         login = make_url(merchant.database.libpq_url).username
         connection.exec_driver_sql(f'DROP OWNED BY "{login}"')
