@@ -81,7 +81,7 @@ class DagsterPages:
 
     def wait(self, look: Callable[[], T], for_what: str) -> T:
         """What `look` gives when it first gives something."""
-        waiting = WebDriverWait(self.browser, PATIENCE, poll_frequency=0.1, ignored_exceptions=_NOT_YET)
+        waiting = WebDriverWait(self.browser, PATIENCE, poll_frequency=0.25, ignored_exceptions=_NOT_YET)
         try:
             return waiting.until(lambda _: look())
         except TimeoutException as error:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 import dagster as dg
 import pandas as pd
 import pytest
+from dagster_runs import fresh_database
 from deployment import Deployment
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -24,6 +25,7 @@ from sqlalchemy import text
 from dropship_pipeline import charts
 from dropship_pipeline.orchestration import pictures, thumbnails
 from dropship_pipeline.orchestration.previews import docs, markdown_table, preview, snapshot_links
+from dropship_pipeline.sandbox.launch import SandboxConfig, start
 from dropship_pipeline.storage.lake.snapshots import Snapshot
 from dropship_pipeline.storage.reading.ages import AgeBucket, KindAges
 from dropship_pipeline.storage.reading.figures import (
@@ -39,6 +41,8 @@ from dropship_pipeline.tables.catalog import FEED_PRODUCTS, LISTING_CHANGES, PRO
 from dropship_pipeline.tables.dictionary import dictionary
 from dropship_pipeline.tables.ops import ACCOUNTS
 from dropship_pipeline.tables.registry import ALL_TABLES, PUBLISHED
+
+pytestmark = pytest.mark.xdist_group("pictures")  # what is set up once is set up once
 
 EVENT_LOG_ROOM = 25_000  # characters that an entry may take there
 SVG = "{http://www.w3.org/2000/svg}"
@@ -87,11 +91,14 @@ def cells(markdown: str) -> list[list[str]]:
     return rows
 
 
-@pytest.fixture
-def synced(deploy: Callable[..., Deployment]) -> Deployment:
-    merchant = deploy()
-    merchant.sync()
-    return merchant
+@pytest.fixture(scope="module")
+def synced(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A merchant with sixty products, who is only looked at."""
+    config = SandboxConfig(products=60, orders=0, clock_speed=0.0)
+    with fresh_database(server, "dropship_template") as database, start(config) as sandbox:
+        merchant = Deployment(tmp_path_factory.mktemp("home"), database, sandbox)
+        merchant.sync()
+        yield merchant
 
 
 def test_the_pictures_of_a_synced_catalogue_are_small_whole_and_have_their_numbers(synced: Deployment) -> None:

@@ -1,19 +1,23 @@
 """Runs of the jobs as Dagster makes them: what they materialise, what their options do, what a fault looks like."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import dagster as dg
 import pytest
-from dagster_runs import checks, failures, installed, materialised, metadata, run_job, succeeded
+from dagster_runs import checks, failures, fresh_database, installed, materialised, metadata, run_job, succeeded
 from deployment import SECRET_KEY, Deployment
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.orchestration.assets import FAN_OUT
 from dropship_pipeline.orchestration.stages import check_of, stage_metadata
+from dropship_pipeline.sandbox.launch import SandboxConfig, start
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.summary import StageOutcome, SyncSummary
 from dropship_pipeline.tables.catalog import CATALOG_TABLES
 from dropship_pipeline.tables.marts.registry import MARTS
+
+pytestmark = pytest.mark.xdist_group("runs")  # what is set up once is set up once
 
 Deploy = Callable[..., Deployment]
 
@@ -24,6 +28,7 @@ STEPS = [
 TABLES = {f"{table.schema}/{table.name}" for table in CATALOG_TABLES}
 VIEWS = {view.full_name.replace(".", "/") for view in MARTS}
 LANDED = {f"raw/{kind}" for kind in ("listing", "description", "inventory", "freight")}
+PASSWORD = "a-password-of-postgres"
 DESCRIPTIONS = "/eco/buyer/product/description"
 CROSS_BORDER_BREAKS = {"fault": "refuse:code=300000:path=/eco/buyer/crossborder/product/check"}
 
@@ -32,24 +37,43 @@ def described(merchant: Deployment) -> int:
     return int(merchant.value("SELECT count(*) FROM catalog.products"))
 
 
-def test_a_range_of_feeds_is_one_run_that_materialises_each_of_them(deploy: Deploy) -> None:
-    merchant = deploy(products=60)
-    with installed(merchant) as instance:
-        run = run_job(instance, feeds=("us_standard", "us_fast_48h"))
-        assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert succeeded(instance, run) == STEPS
-        feeds = ("cross_border_us", "us_fast_48h", "us_standard")
-        assert materialised(instance, run) == {
-            **{asset: list(feeds) for asset in TABLES | LANDED},
-            **{asset: [None] for asset in VIEWS | {"lake/snapshot"}},
-        }
-        assert all(check.passed for check in checks(instance, run).values())
-        listed = merchant.value("SELECT count(*) FROM catalog.feed_products WHERE feed = 'us_standard'")
-        assert metadata(instance, "catalog/feed_products", "us_standard")["dagster/partition_row_count"] == listed
-        assert metadata(instance, "catalog/products", "us_standard")["dagster/partition_row_count"] == listed
-        assert metadata(instance, "lake/snapshot")["rows/catalog.products"] == described(merchant)
-        offers = merchant.value("SELECT count(*) FROM marts.current_offers")
-        assert metadata(instance, "marts/current_offers")["dagster/row_count"] == offers > 0
+@dataclass(frozen=True)
+class Synced:
+    """A merchant of whom a run has read a range of feeds; tests may leave runs behind, and nothing else."""
+
+    merchant: Deployment
+    instance: dg.DagsterInstance
+    run: dg.DagsterRun
+
+
+@pytest.fixture(scope="module")
+def synced(server: Database, dagster_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
+    """His Postgres has a password in its address."""
+    config = SandboxConfig(products=60, orders=0, clock_speed=0.0, drift=0.0)
+    with fresh_database(server, dagster_template) as database, start(config) as sandbox:
+        url = make_url(database.libpq_url).set(password=PASSWORD).render_as_string(hide_password=False)
+        merchant = Deployment(tmp_path_factory.mktemp("home"), Database(url), sandbox)
+        with installed(merchant) as instance:
+            yield Synced(merchant, instance, run_job(instance, feeds=("us_standard", "us_fast_48h")))
+        merchant.database.close()
+
+
+def test_a_range_of_feeds_is_one_run_that_materialises_each_of_them(synced: Synced) -> None:
+    merchant, instance, run = synced.merchant, synced.instance, synced.run
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert succeeded(instance, run) == STEPS
+    feeds = ("cross_border_us", "us_fast_48h", "us_standard")
+    assert materialised(instance, run) == {
+        **{asset: list(feeds) for asset in TABLES | LANDED},
+        **{asset: [None] for asset in VIEWS | {"lake/snapshot"}},
+    }
+    assert all(check.passed for check in checks(instance, run).values())
+    listed = merchant.value("SELECT count(*) FROM catalog.feed_products WHERE feed = 'us_standard'")
+    assert metadata(instance, "catalog/feed_products", "us_standard")["dagster/partition_row_count"] == listed
+    assert metadata(instance, "catalog/products", "us_standard")["dagster/partition_row_count"] == listed
+    assert metadata(instance, "lake/snapshot")["rows/catalog.products"] == described(merchant)
+    offers = merchant.value("SELECT count(*) FROM marts.current_offers")
+    assert metadata(instance, "marts/current_offers")["dagster/row_count"] == offers > 0
 
 
 def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_listing(deploy: Deploy) -> None:
@@ -141,10 +165,9 @@ def test_what_makes_every_call_fail_fails_the_first_step_in_one_line(
 @pytest.mark.parametrize(
     ("options", "says"), [({"max_age": "yesterday"}, "'yesterday'"), ({"limit": -1}, "The limit is -1")]
 )
-def test_an_option_that_cannot_be_is_named(deploy: Deploy, options: dict[str, object], says: str) -> None:
-    with installed(deploy(products=20)) as instance:
-        run = run_job(instance, feeds="local_us", options=options)
-        assert says in failures(instance, run)["discover"]
+def test_an_option_that_cannot_be_is_named(synced: Synced, options: dict[str, object], says: str) -> None:
+    run = run_job(synced.instance, feeds="local_us", options=options)
+    assert says in failures(synced.instance, run)["discover"]
 
 
 def test_the_options_of_a_run_reach_its_stages(deploy: Deploy) -> None:
@@ -152,13 +175,12 @@ def test_the_options_of_a_run_reach_its_stages(deploy: Deploy) -> None:
     with installed(merchant) as instance:
         run_job(instance, feeds="cross_border", options={"limit": 7})
         assert described(merchant) == 7
-        run_job(instance, feeds="cross_border")
-        everything = described(merchant)
+        everything = len(merchant.truth("feed?key=cross_border")["product_ids"])
         assert everything > 7
         for option in ({"force": True}, {"max_age": "0s"}):
             before = sum(merchant.calls(DESCRIPTIONS).values())
             run_job(instance, feeds="cross_border", options=option)
-            assert sum(merchant.calls(DESCRIPTIONS).values()) - before == everything, option
+            assert sum(merchant.calls(DESCRIPTIONS).values()) - before == everything == described(merchant), option
 
         merchant.sandbox.control("faults", {"fault": "empty_listing:path=/eco/buyer/crossborder/product/check"})
         held = run_job(instance, feeds="cross_border")
@@ -169,25 +191,22 @@ def test_the_options_of_a_run_reach_its_stages(deploy: Deploy) -> None:
         assert merchant.value("SELECT count(*) FROM catalog.feed_products WHERE delisted_at IS NULL") == 0
 
 
-def test_a_handful_of_products_are_refreshed_by_id_and_published(deploy: Deploy) -> None:
-    merchant = deploy(products=60, drift=0)
-    with installed(merchant) as instance:
-        run_job(instance, feeds="cross_border")
-        chosen = [row["product_id"] for row in merchant.rows("SELECT product_id FROM catalog.products LIMIT 2")]
-        before = merchant.calls(DESCRIPTIONS)
-        run = run_job(instance, "manual_refresh", ops={"refresh": {"config": {"product_ids": chosen}}})
-        assert run.status is dg.DagsterRunStatus.SUCCESS
-        after = merchant.calls(DESCRIPTIONS)
-        assert {key for key in after if after[key] != before.get(key)} == set(chosen)
-        assert materialised(instance, run) == {"lake/snapshot": [None]}
+def test_a_handful_of_products_are_refreshed_by_id_and_published(synced: Synced) -> None:
+    merchant, instance = synced.merchant, synced.instance
+    chosen = [row["product_id"] for row in merchant.rows("SELECT product_id FROM catalog.products LIMIT 2")]
+    before = merchant.calls(DESCRIPTIONS)
+    run = run_job(instance, "manual_refresh", ops={"refresh": {"config": {"product_ids": chosen}}})
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    after = merchant.calls(DESCRIPTIONS)
+    assert {key for key in after if after[key] != before.get(key)} == set(chosen)
+    assert materialised(instance, run) == {"lake/snapshot": [None]}
 
 
-def test_refreshing_no_product_in_particular_does_not_refresh_them_all(deploy: Deploy) -> None:
-    merchant = deploy(products=20)
-    with installed(merchant) as instance:
-        run = run_job(instance, "manual_refresh", ops={"refresh": {"config": {"product_ids": []}}})
-        assert "Nothing is named" in failures(instance, run)["refresh"]
-        assert merchant.calls(DESCRIPTIONS) == {}
+def test_refreshing_no_product_in_particular_does_not_refresh_them_all(synced: Synced) -> None:
+    before = synced.merchant.calls(DESCRIPTIONS)
+    run = run_job(synced.instance, "manual_refresh", ops={"refresh": {"config": {"product_ids": []}}})
+    assert "Nothing is named" in failures(synced.instance, run)["refresh"]
+    assert synced.merchant.calls(DESCRIPTIONS) == before
 
 
 def test_feeds_and_products_are_refreshed_by_hand_with_every_option_of_a_sync(deploy: Deploy) -> None:
@@ -211,50 +230,38 @@ def test_feeds_and_products_are_refreshed_by_hand_with_every_option_of_a_sync(de
         } == {"local_us"}
 
 
-def test_a_feed_that_there_is_not_cannot_even_be_asked_for(deploy: Deploy) -> None:
-    with installed(deploy(products=1)) as instance, pytest.raises(dg.DagsterInvalidConfigError, match="local_ca"):
-        run_job(instance, "manual_refresh", ops={"refresh": {"config": {"feeds": ["local_ca"]}}})
+def test_a_feed_that_there_is_not_cannot_even_be_asked_for(synced: Synced) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError, match="local_ca"):
+        run_job(synced.instance, "manual_refresh", ops={"refresh": {"config": {"feeds": ["local_ca"]}}})
 
 
-def test_a_replay_derives_the_tables_again_without_a_call(deploy: Deploy) -> None:
-    merchant = deploy(products=60, drift=0)
-    with installed(merchant) as instance:
-        run_job(instance, feeds="cross_border")
-        before = merchant.rows("SELECT * FROM catalog.price_tiers ORDER BY sku_id, min_quantity")
-        with merchant.database.begin() as connection:
-            connection.exec_driver_sql("UPDATE catalog.price_tiers SET price = 0.01")
-        merchant.sandbox.stop()  # there is nobody to ask
-        run = run_job(instance, "replay_from_raw", ops={"replay_answers": {"config": {"kinds": ["description"]}}})
-        assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert merchant.rows("SELECT * FROM catalog.price_tiers ORDER BY sku_id, min_quantity") == before
-        assert metadata(instance, "lake/snapshot")["rows/catalog.price_tiers"] == len(before)
+def test_a_replay_derives_the_tables_again_without_a_call(synced: Synced) -> None:
+    merchant, instance = synced.merchant, synced.instance
+    before = merchant.rows("SELECT * FROM catalog.price_tiers ORDER BY sku_id, min_quantity")
+    calls = merchant.sandbox.control("log")["calls"]
+    with merchant.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE catalog.price_tiers SET price = 0.01")
+    run = run_job(instance, "replay_from_raw", ops={"replay_answers": {"config": {"kinds": ["description"]}}})
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert merchant.rows("SELECT * FROM catalog.price_tiers ORDER BY sku_id, min_quantity") == before
+    assert metadata(instance, "lake/snapshot")["rows/catalog.price_tiers"] == len(before) > 0
+    assert merchant.sandbox.control("log")["calls"] == calls != []
 
 
-def test_the_log_of_a_run_tells_how_it_goes_a_few_lines_a_stage(deploy: Deploy) -> None:
-    with installed(deploy(products=60)) as instance:
-        run = run_job(instance, feeds="cross_border")
-        lines = [entry.user_message for entry in instance.all_logs(run.run_id) if not entry.is_dagster_event]
-        assert [line.split(":")[0] for line in lines[:2]] == ["list", "list"]
-        assert len(lines) <= 4 * len(STEPS)
+def test_the_log_of_a_run_tells_how_it_goes_a_few_lines_a_stage(synced: Synced) -> None:
+    lines = [entry.user_message for entry in synced.instance.all_logs(synced.run.run_id) if not entry.is_dagster_event]
+    assert [line.split(":")[0] for line in lines[:2]] == ["list", "list"]
+    assert len(lines) <= 4 * len(STEPS)
 
 
-def test_no_secret_is_in_anything_that_dagster_keeps(deploy: Deploy) -> None:
-    merchant = deploy(products=20)
-    url = make_url(merchant.database.libpq_url).set(password="a-password-of-postgres")
-    merchant.database = Database(url.render_as_string(hide_password=False))
-    secrets = {
-        "a-password-of-postgres",
-        SECRET_KEY,
-        *(merchant.sandbox.env[name] for name in merchant.sandbox.env if name != "ALIBABA_BASE_URL"),
-    } - {merchant.sandbox.env["ALIBABA_APP_KEY"]}
-    with installed(merchant) as instance:
-        run_job(instance, feeds="local_us")
-        merchant.variables["ALIBABA_ACCESS_TOKEN"] = "a-token-that-nobody-gave"
-    merchant.variables["ALIBABA_REFRESH_TOKEN"] = "a-refresh-token-that-nobody-gave"
-    secrets |= {"a-token-that-nobody-gave", "a-refresh-token-that-nobody-gave"}
-    with installed(merchant) as instance:
-        refused = run_job(instance, feeds="local_us")
-        assert refused.status is dg.DagsterRunStatus.FAILURE
+def test_no_secret_is_in_anything_that_dagster_keeps(synced: Synced) -> None:
+    merchant = synced.merchant
+    refused = {f"ALIBABA_{name}_TOKEN": f"a-{name.lower()}-token-that-nobody-gave" for name in ("ACCESS", "REFRESH")}
+    secrets = {PASSWORD, SECRET_KEY, *merchant.sandbox.env.values(), *refused.values()} - {
+        merchant.sandbox.env[name] for name in ("ALIBABA_APP_KEY", "ALIBABA_BASE_URL")
+    }
+    with installed(replace(merchant, variables=refused)) as instance:
+        assert run_job(instance, feeds="local_us").status is dg.DagsterRunStatus.FAILURE
     for table in ("event_logs", "runs", "snapshots", "asset_keys"):
         kept = " ".join(str(row) for row in merchant.rows(f"SELECT * FROM dagster.{table}"))
         assert len(kept) > 100, table
