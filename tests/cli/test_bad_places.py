@@ -181,12 +181,12 @@ def test_an_embedded_server_that_cannot_start_is_named(
 
 @pytest.mark.slow
 def test_a_database_that_goes_down_in_the_middle_is_named_and_the_next_sync_makes_it_good(
-    deploy: Deploy, tmp_path: Path
+    deploy: Deploy, type_command: Type, tmp_path: Path
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         database = Database(embedded.start(home))
-        merchant = deploy(products=150, drift=0.0, latency_ms=20.0, variables={"ALIBABA_CONCURRENCY": "4"})
+        merchant = deploy(products=80, drift=0.0, latency_ms=20.0, variables={"ALIBABA_CONCURRENCY": "4"})
         merchant.database = database
         process = subprocess.Popen(
             [sys.executable, "-m", "dropship_pipeline.cli", "sync"],
@@ -202,7 +202,7 @@ def test_a_database_that_goes_down_in_the_middle_is_named_and_the_next_sync_make
         assert str(home) in typed.complaint
         assert "run the command again" in typed.complaint
         embedded.start(home)
-        again = as_a_process(["sync"], merchant.environment, tmp_path)
+        again = type_command(["sync"], merchant.environment)
         assert again.status == 0, again.err
         assert_the_tables_are_true(merchant)
         database.close()
