@@ -1,4 +1,4 @@
-"""A connection that breaks at COMMIT, or while rows are loaded: what stands is asked for; nothing lost, nothing twice."""
+"""A connection that breaks at COMMIT, or while rows come: what stands is asked for; nothing is lost, nothing twice."""
 
 import random
 from collections.abc import Iterator

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from deployment import Deployment, clean_environment
 from oracle import expected_feeds, stored_feeds
@@ -143,3 +144,49 @@ def test_a_run_that_holds_a_feed_and_shows_no_sign_of_life_is_not_waited_for_for
     assert summary.problems == []
     taken = merchant.rows(f"SELECT fence, state FROM ops.sweeps WHERE sweep_id = '{hung.sweep_id}'")
     assert taken == [{"fence": 2, "state": "complete"}]
+
+
+@pytest.mark.parametrize("damage", ["cut off", "empty", "a flipped bit"])
+def test_landed_pages_that_are_damaged_are_set_aside_and_asked_for_again(merchant: Deployment, damage: str) -> None:
+    leave_as_killed(merchant)
+    whole = sorted((merchant.home / "lake" / "raw" / "listing").rglob("*.parquet"))
+    data = whole[0].read_bytes()
+    place = in_the_middle_of_an_answer(whole[0])
+    flipped = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    whole[0].write_bytes({"cut off": data[: len(data) // 2], "empty": b"", "a flipped bit": flipped}[damage])
+    merchant.sandbox.control("stats/reset", {})
+    read_the_feeds(merchant)
+    assert whole[0].with_name(f"{whole[0].name}.torn").exists()
+    assert not whole[0].exists()
+    assert 0 < pages_read(merchant) < 5, "the pages of that file, and no other"
+    assert stored_feeds(merchant) == {key: ids for key, ids in expected_feeds(merchant).items() if ids}
+
+
+def test_landed_pages_that_are_whole_are_not_asked_for_again(merchant: Deployment) -> None:
+    """The twin of the test above: it must be the damage that costs calls."""
+    leave_as_killed(merchant)
+    merchant.sandbox.control("stats/reset", {})
+    read_the_feeds(merchant)
+    assert pages_read(merchant) == 0
+
+
+@pytest.fixture
+def merchant(deploy: Deploy) -> Deployment:
+    """Whose feeds were read once, of one or two pages each."""
+    installed = deploy(products=60, drift=0, variables={"ALIBABA_DIALECT": "guide"})
+    read_the_feeds(installed)
+    return installed
+
+
+def in_the_middle_of_an_answer(file: Path) -> int:
+    """A place in a raw file that says what the gateway said."""
+    group = pq.read_metadata(file).row_group(0)
+    [body] = [c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "body"]
+    return int(body.data_page_offset + body.total_compressed_size // 2)
+
+
+def leave_as_killed(merchant: Deployment) -> None:
+    """When all pages were landed and no sweep was merged."""
+    with merchant.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE ops.sweeps SET state = 'running', ended_at = NULL")
+        connection.exec_driver_sql("TRUNCATE catalog.feed_products, catalog.listing_changes, ops.syncs")
