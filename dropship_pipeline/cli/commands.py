@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "watch": (
         "dropship_pipeline.cli.watch:watch",
-        "Products to be told of: cost moved, stock low, variant or product gone.",
+        "Products to be told of: dearer, sold out, gone.",
     ),
     "sql": ("dropship_pipeline.cli.sql:sql", "Ask the tables, or a published snapshot, a question."),
     "report": ("dropship_pipeline.cli.report:report", "Make the report: the catalogue on one page, for people."),
