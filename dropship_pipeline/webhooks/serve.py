@@ -15,6 +15,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.webhooks.commits import GroupCommits
 from dropship_pipeline.webhooks.counters import Counters
+from dropship_pipeline.webhooks.heads import BoundedHeads
 from dropship_pipeline.webhooks.intake import Intake
 from dropship_pipeline.webhooks.paths import MESSAGES
 from dropship_pipeline.webhooks.receiver import build_app
@@ -43,7 +44,7 @@ def serve(database: Database, intake: Intake, where: Listening, ready: Callable[
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         lifespan="on",
         log_config=None,

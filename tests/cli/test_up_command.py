@@ -104,6 +104,11 @@ class Up:
         """Every process of this group, the runs and Postgres included: by the home that all of them know."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
+    def listening(self) -> list[tuple[str, int]]:
+        """Every address and port at which a process of this group can be reached from a network."""
+        inet = [found for process in self.living() for found in process.net_connections("inet")]
+        return [(found.laddr.ip, found.laddr.port) for found in inet if found.status == psutil.CONN_LISTEN]
+
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             knows = process.environ().get("DROPSHIP_HOME") == str(self.home) or str(self.home) in process.cmdline()
@@ -140,6 +145,8 @@ def test_any_process_may_be_killed_and_after_ctrl_c_nothing_is_left(
     assert up.loads_the_code()
     announced = find_announced(up.home)
     assert announced is not None
+    assert len(set(up.listening())) == 3, "the UI, the simulated Alibaba.com, the receiver; Postgres has a socket"
+    assert {address for address, _ in up.listening()} == {"127.0.0.1"}
 
     again = type_command(["up", "--port", "0"], {"DROPSHIP_HOME": str(up.home)})
     assert again.status == 1

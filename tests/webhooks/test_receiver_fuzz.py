@@ -7,10 +7,11 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -112,8 +113,7 @@ PIECES = [
 
 @EXAMPLES
 @given(
-    sent=st.binary(min_size=1, max_size=200)
-    | st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map(b"".join)
+    sent=st.binary(min_size=1, max_size=200) | st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map(b"".join)
 )
 def test_what_is_no_http_at_all_neither_ends_nor_hangs_it(receiver: Receiver, sent: bytes) -> None:
     where = urlsplit(receiver.address)
@@ -125,6 +125,28 @@ def test_what_is_no_http_at_all_neither_ends_nor_hangs_it(receiver: Receiver, se
         except ConnectionError:
             answer = b""
     assert not answer.startswith(b"HTTP/1.1 5")
+
+
+def test_a_head_without_an_end_is_cut_off_before_it_costs_memory(receiver: Receiver) -> None:
+    process = psutil.Process(receiver.process.pid)
+    where = urlsplit(receiver.address)
+    before = process.memory_info().rss
+    for endless in (b"X: " + b"a" * 1_000_000 * 30, b"".join(b"Y%d: %s\r\n" % (n, b"b" * 900) for n in range(30_000))):
+        with closing(socket.create_connection((where.hostname, where.port), timeout=10)) as connection:
+            with suppress(ConnectionError):
+                connection.sendall(b"POST /webhook/alibaba HTTP/1.1\r\n" + endless)
+            with suppress(ConnectionError):
+                assert connection.recv(1_000).startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+    assert process.memory_info().rss - before < 20_000_000
+    allowed = price_change("17")
+    padded = {"Authorization": signature(allowed), "X-Padding": "p" * 30_000}
+    assert receiver.request("POST", where.path, allowed, padded).status == 200
+
+
+def test_whoever_connects_and_says_nothing_is_let_go(receiver: Receiver) -> None:
+    where = urlsplit(receiver.address)
+    with closing(socket.create_connection((where.hostname, where.port), timeout=20)) as silent:
+        assert silent.recv(1_000) == b""
 
 
 def test_after_all_that_it_still_stores_what_is_genuine(receiver: Receiver, inbox: Database) -> None:

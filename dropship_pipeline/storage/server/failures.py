@@ -52,7 +52,9 @@ _BY_STATE = {
     "28*": _Meaning("refuses the login", _ADDRESS),
     "3D000": _Meaning("does not exist", "Create it or correct DROPSHIP_DATABASE_URL"),
     "40*": _Meaning("gave up after several tries because others changed the same rows", _AGAIN),
-    "42501": _Meaning("does not let this user do that", "Make the user the owner of the database"),
+    "42501": _Meaning(
+        "does not let this user do that", "Connect as the owner of the tables, or let this user in: dropship db grant"
+    ),
     "42P01": _Meaning("lacks a table", _TABLES),
     "42703": _Meaning("lacks a column", _TABLES),
     "42P10": _Meaning("lacks a primary key", _TABLES),
