@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dropship_pipeline.orders.placing import OrderAsked
 
 _NOTHING = ("", "~", "null")
+_LARGEST = 1_000_000  # characters: orders have some thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,26 @@ def read_document(file: str) -> object:
     name = "Standard input" if file == "-" else file
     try:
         if file == "-":
-            text = sys.stdin.read()
+            text = sys.stdin.read(_LARGEST + 1)
         else:
             with click.open_file(file, encoding="utf-8-sig") as stream:
-                text = stream.read()
+                text = stream.read(_LARGEST + 1)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise Problem(f"{name} cannot be read: {why}", "Give a file that describes an order") from None
+    if len(text) > _LARGEST:
+        raise Problem(f"{name} is longer than any order", "Give a file that describes one order")
     try:
         if text.lstrip()[:1] in ("{", "["):
             return json.loads(text, parse_int=str, parse_float=str)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.BaseLoader)):
+            # nine lines of them can stand for a thousand million values
+            raise Problem(f"{name} repeats a part of itself with *", "Write that part out")
         return _absent_as_none(yaml.load(text, Loader=yaml.BaseLoader))  # noqa: S506  it makes texts, lists and dicts
     except json.JSONDecodeError as error:
         raise Problem(f"Line {error.lineno} of {name} is no JSON", "Mend it") from None
+    except RecursionError:
+        raise Problem(f"{name} is nested too deeply to be an order", "Give a file that describes one order") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"Line {mark.line + 1} of {name}" if mark is not None else name
