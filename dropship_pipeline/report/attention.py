@@ -9,7 +9,9 @@ from dropship_pipeline.report.parts import Foreign, Numbered, Section, empty, fu
 def moves(numbers: Numbers) -> Section:
     """Which prices moved furthest."""
     section = Section(
-        "moves", "What moved most", "The products whose prices moved furthest in seven days, and how many moved at all."
+        "moves",
+        "What moved most",
+        "The products whose prices moved furthest in seven days (orange: dearer), and how many moved at all.",
     )
     if not numbers.moves:
         return empty(section, "no price has moved since the first sync")
@@ -52,9 +54,7 @@ def watched(numbers: Numbers) -> Section:
     if not numbers.watched:
         return empty(section, "no product is watched. Watch one: dropship watch add PRODUCT")
     news = [
-        (Foreign(one.title), Foreign(one.product_id), Foreign(one.news), one.news_at)
-        for one in numbers.watched
-        if one.news
+        (Foreign(one.title or one.product_id), Foreign(one.news), one.news_at) for one in numbers.watched if one.news
     ]
     rows = [
         (Foreign(one.title), Foreign(one.product_id), one.state, one.price, Foreign(one.currency), one.stock)
@@ -63,7 +63,7 @@ def watched(numbers: Numbers) -> Section:
     return full(
         section,
         None,
-        Numbered("News", ("product", "ID", "what", "when"), news, is_open=True),
+        Numbered("News", ("product", "what", "when"), news, is_open=True),
         Numbered("As they are", ("product", "ID", "state", "cheapest", "currency", "stock"), rows, is_open=not news),
     )
 

@@ -13,16 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dropship_pipeline import charts
 from dropship_pipeline.storage.reading.digests import STOCK_CLASSES, Holds, LandedCosts, Move, Step
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _WIDE, _NARROW = 7.2, 3.7  # inches: a column of a desktop, and a phone
 _LANES_SHOWN = 3
+_HOLDS_SHOWN = 12
 
 # the colours that depend on the ground: on paper, and on a dark screen
 _INKS = {charts.INK: "#dde4ea", charts.FAINT: "#333b45", charts.UNKNOWN: "#69737e"}
@@ -49,7 +51,7 @@ def picture(draw: "Callable[[], Figure]", alt: str) -> Picture:
 def landed_costs(found: Sequence[LandedCosts]) -> "Figure":
     """Variants by landed unit cost and how much of them is in stock: a panel for each of the first three lanes."""
     shown = found[:_LANES_SHOWN]
-    figure, panels = charts.panels(len(shown), height=0.9 + 2.0 * len(shown))
+    figure, panels = charts.panels(len(shown), height=1.2 + 2.2 * len(shown))
     for number, (axes, one) in enumerate(zip(panels, shown, strict=True)):
         below = [0] * len(one.bins)
         for name, colour in zip(STOCK_CLASSES, _STOCK_COLOURS, strict=True):
@@ -64,9 +66,19 @@ def landed_costs(found: Sequence[LandedCosts]) -> "Figure":
         axes.set_xlabel(f"landed cost of a unit, {charts.plain(one.currency)} (logarithmic)")
         axes.set_ylabel("variants")
         axes.set_title(f"To {charts.plain(one.destination_country)}: {one.skus:,} variants")
+        _leave_room(axes, "y")
         charts.counts(axes, "y")
-        if not number:
-            axes.legend(frameon=False, fontsize=7.5, title="units in stock", title_fontsize=7.5)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=3,  # as many as a phone has room for
+        frameon=False,
+        fontsize=7.5,
+        title="units in stock",
+        title_fontsize=7.5,
+    )
     return figure
 
 
@@ -79,13 +91,14 @@ def top_moves(moves: Sequence[Move]) -> "Figure":
     axes.set_yticks(places, [charts.plain(move.title or move.product_id) for move in moves])
     axes.invert_yaxis()
     axes.axvline(0, color=charts.INK, linewidth=0.8)
-    axes.set_xlabel("% in seven days; orange: dearer")
+    axes.set_xlabel("% in seven days")
     axes.grid(axis="x", color=charts.FAINT, linewidth=0.8)
     return figure
 
 
 def holds(found: Sequence[Holds]) -> "Figure":
-    """Products on hold by reason and rule."""
+    """Products on hold by reason and rule: the dozen that hold most."""
+    found = found[:_HOLDS_SHOWN]
     figure, [axes] = charts.panels(1, height=0.9 + 0.36 * len(found))
     places = range(len(found))
     axes.barh(places, [one.products for one in found], height=0.62, color=charts.SECOND)
@@ -107,10 +120,21 @@ def funnel(steps: Sequence[Step]) -> "Figure":
     axes.barh(places, stuck, left=moving, height=0.62, color=charts.SECOND, label="stuck")
     axes.set_yticks(places, [charts.plain(step.status) for step in now])
     axes.invert_yaxis()
+    _leave_room(axes, "x")
     axes.set_xlabel("orders in this status now")
     charts.counts(axes, "x")
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _leave_room(axes: "Axes", direction: Literal["x", "y"]) -> None:
+    """Have the longest bar end before the frame does: an empty bar on top of it would make it stick there."""
+    axes.use_sticky_edges = False
+    axes.margins(0.06)
+    if direction == "x":
+        axes.set_xlim(left=0)
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def untitled(figure: "Figure") -> "Figure":

@@ -12,6 +12,7 @@ from dropship_pipeline.report.parts import Cell, Foreign, Share
 from dropship_pipeline.report.sections import sections
 
 _FOLDER = Path(__file__).parent / "page"
+_LONGEST_KEY = 16  # characters: IDs of Alibaba.com have 13
 
 
 def render(numbers: Numbers) -> str:
@@ -25,8 +26,13 @@ def render(numbers: Numbers) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=_shown, moment=_moment)
-    environment.tests.update(foreign=lambda cell: isinstance(cell, Foreign), number=_is_number)
+    environment.filters.update(shown=_shown, moment=_moment, day=_day, clock=_clock)
+    environment.tests.update(
+        foreign=lambda cell: isinstance(cell, Foreign),
+        key=_is_key,
+        moment=lambda cell: isinstance(cell, datetime),
+        number=_is_number,
+    )
     return environment.get_template("report.html").render(
         totals=numbers.totals,
         sections=sections(numbers),
@@ -37,6 +43,21 @@ def render(numbers: Numbers) -> str:
 
 def _is_number(cell: Cell) -> bool:
     return isinstance(cell, int | float | Decimal | Share)
+
+
+def _is_key(cell: Cell) -> bool:
+    """Whether it looks like an ID or a code: such a word is not broken."""
+    return (
+        isinstance(cell, Foreign) and cell.text is not None and len(cell.text) <= _LONGEST_KEY and cell.text.isalnum()
+    )
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def _clock(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%H:%M UTC")
 
 
 def _moment(moment: datetime) -> str:
