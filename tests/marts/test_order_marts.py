@@ -94,6 +94,15 @@ def test_the_funnel_counts_who_moved_on_and_who_waits(empty_books: Books):
     ]
 
 
+def test_the_funnel_of_the_dozen_knows_how_long_only_of_what_has_a_beginning(books: Books):
+    found = books.ask("SELECT * FROM marts.order_funnel ORDER BY status, next_status NULLS LAST")
+    # T4 has not been paid for twenty days; of the others nobody saw when they came to where they are
+    assert found == [
+        *[(status, None, 1, None, None, 0, None) for status in ("charge_back", "delivering", "frozen")],
+        ("unpay", None, 1, 480.0, 480.0, 1, books.ago(20)),
+    ]
+
+
 def test_two_weeks_are_too_long_while_few_orders_tell_what_is_usual(empty_books: Books):
     write_a_few(empty_books)
     found = empty_books.ask(
