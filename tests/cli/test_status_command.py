@@ -125,12 +125,39 @@ def test_doctor_finds_everything_well(synced: Deployment, type_command: Type) ->
     assert typed.status == 0, typed.out
     checks = [line.split()[1] for line in typed.out.splitlines()[:-1]]
     assert checks == [
-        "Settings:", "Destinations:", "Disk:", "Lake:", "Database:", "Catalogue:", "Secret", "Alibaba.com:", "Dagster:"
+        "Settings:", "Destinations:", "Disk:", "Lake:", "Database:", "Snapshots:", "Tables:", "Catalogue:", "Secret",
+        "Alibaba.com:", "Dagster:",
     ]  # fmt: skip
     assert {line.split()[0] for line in typed.out.splitlines()[:-1]} == {"ok"}
     assert "Everything that a sync needs is there" in typed.out
     findings = json.loads(type_command(["doctor", "--json"], synced.environment).out)
     assert {finding["verdict"] for finding in findings} == {"ok"}
+
+
+def test_doctor_names_a_table_that_was_altered_by_hand_and_a_snapshot_that_is_damaged(
+    synced: Deployment, type_command: Type
+) -> None:
+    def doctor_says(check: str) -> str:
+        typed = type_command(["doctor"], synced.environment)
+        assert typed.status == 0, "a sync needs neither"
+        return next(line for line in typed.out.splitlines() if line.split()[1] == f"{check}:")
+
+    with synced.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE catalog.products SET min_order_quantity = min_order_quantity + 1")
+    said = doctor_says("Tables")
+    with synced.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE catalog.products SET min_order_quantity = min_order_quantity - 1")
+    assert "altered by hand: catalog.products: min_order_quantity: sum is " in said
+    assert "dropship replay" in said
+    assert doctor_says("Tables").startswith("ok")
+
+    [file] = (synced.home / "lake" / "latest" / "catalog").glob("price_tiers.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    said = doctor_says("Snapshots")
+    file.write_bytes(whole)
+    assert "is damaged: catalog/price_tiers.parquet. Publish anew: dropship publish" in said
+    assert doctor_says("Snapshots").startswith("ok")
 
 
 @pytest.mark.parametrize(

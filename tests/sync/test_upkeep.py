@@ -1,5 +1,6 @@
 """The book-keeping forgets what is past its time, without forgetting how things stand; one part never stops another."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -165,7 +166,8 @@ def test_raw_answers_and_snapshots_that_are_past_their_time_go_with_their_bytes(
     for second in range(5):
         folder = lake / "snapshots" / f"2026-01-31T12-00-0{second}Z"
         put(folder / "catalog" / "products.parquet", 500)
-        (folder / "snapshot.json").write_text('{"run_id": "r", "row_counts": {}}')
+        said = {"run_id": "r", "taken_at": "2026-01-31T12:00:00+00:00", "row_counts": {}}
+        (folder / "snapshot.json").write_text(json.dumps(said))
     put(lake / "snapshots" / "2026-01-31T12-00-09Z" / "catalog" / "products.parquet", 500)  # of a publish that died
     with opened(merchant) as store:
         parts = parts_of_the_store(store, raw_days=30, snapshots_kept=2, history_days=365)
