@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo up test check audit docs screenshots clean
+.PHONY: help install demo up test faults check audit docs screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -29,6 +29,9 @@ up: $(INSTALLED) ## everything as services until Ctrl-C: Postgres, the Dagster U
 
 test: $(INSTALLED) ## every test
 	@$(BIN)/python -m pytest -n 4 --dist loadgroup  # on two cores too: half of the time tests wait for processes
+
+faults: $(INSTALLED) ## trials of every fault there is: half an hour; one of them: ROW=stores.commit_unknown SEED=17
+	@$(BIN)/python tests/faults/long_form.py $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS))
 
 check: $(INSTALLED) ## lint, types, import rules, generated docs
 	@$(BIN)/ruff check .

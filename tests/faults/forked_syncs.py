@@ -33,6 +33,8 @@ from dropship_pipeline.orders.placing_input import read_order_asked
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings, load_settings
 from dropship_pipeline.stopping import exit_status, sigterm_raises
+from dropship_pipeline.storage.lake.published import snapshots as published_snapshots
+from dropship_pipeline.storage.reading import alterations
 from dropship_pipeline.storage.server import embedded
 from dropship_pipeline.storage.server.opening import open_database
 from dropship_pipeline.sync import session as session_module
@@ -108,7 +110,9 @@ class Forks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         here = Path(__file__).parent
-        paths = os.pathsep.join(filter(None, (str(here), str(here.parent), str(here.parent / "sync"), os.environ.get("PYTHONPATH"))))
+        paths = os.pathsep.join(
+            filter(None, (str(here), str(here.parent), str(here.parent / "sync"), os.environ.get("PYTHONPATH")))
+        )
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__))],
             stdin=subprocess.PIPE,
@@ -221,6 +225,15 @@ def _audit(settings: Settings, _work: Work) -> dict[str, Any]:
     return {"problems": [], "findings": bad}
 
 
+def _alterations(settings: Settings, _work: Work) -> dict[str, Any]:
+    with open_store(settings, str(uuid.uuid4()), Silent()) as store:
+        with store.database.begin() as connection:
+            found = alterations.in_definition(connection) + alterations.in_log(connection)
+        for snapshot in published_snapshots(store.lake)[-1:]:
+            found += alterations.since_snapshot(store.database, snapshot)
+    return {"problems": [], "findings": [one.said for one in found]}
+
+
 def _orders(settings: Settings, _work: Work) -> dict[str, Any]:
     with open_desk(settings, str(uuid.uuid4()), Silent()) as desk:
         outcome = sync_orders(desk, OrdersRequest(since=timedelta(days=36_500)))
@@ -249,6 +262,12 @@ def _pay(settings: Settings, work: Work) -> dict[str, Any]:
     return {"problems": [str(problem)] if problem else [], "state": str(placement.pay_state)}
 
 
+def _batches(settings: Settings, work: Work) -> dict[str, Any]:
+    with open_desk(settings, str(uuid.uuid4()), Silent()) as desk:
+        answer = desk.client.describe_products(work.product_ids)
+    return {"problems": [], "answered": sorted(answer.items), "failed": sorted(answer.failures)}
+
+
 def _receive(settings: Settings, work: Work) -> dict[str, Any]:
     intake = Intake(work.environment["ALIBABA_APP_KEY"], work.environment["ALIBABA_APP_SECRET"], MAX_AGE)
     with closing(open_database(settings)) as database:
@@ -270,10 +289,12 @@ JOBS: dict[str, Callable[[Settings, Work], dict[str, Any]]] = {
     "publish": _publish,
     "replay": _replay,
     "audit": _audit,
+    "alterations": _alterations,
     "orders": _orders,
     "reconcile": _reconcile,
     "place": _place,
     "pay": _pay,
+    "batches": _batches,
     "receive": _receive,
     "serve": _serve,
 }

@@ -1,8 +1,8 @@
 """The invariants of a trial, I1 to I7: questions to what a trial left, each answered with the violations that it found.
 
 I1 nothing lost, I2 nothing doubled, I3 nothing torn, I4 refetches bounded, I5 nothing falsely delisted, I6 the finding
-was raised, I7 no secret in any output. Reads Postgres, the lake and the simulated Alibaba.com's call log by means of its
-own; `test_invariants.py` plants a violation for each.
+was raised, I7 no secret in any output. Reads Postgres, the lake and the simulated Alibaba.com's call log by means of
+its own; `test_invariants.py` plants a violation for each.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ READ = (DESCRIPTION, INVENTORY, FREIGHT)
 
 _LEDGERS = {
     "ops.fetches": "kind, product_id, destination, outcome, code, payload_hash",
-    "ops.rejected_records": "kind, record_key, reason",
+    "ops.rejected_records": "kind, record_key, destination, reason",
     "ops.missed_memberships": "feed, product_id",
 }
 _TOLD_BY_THE_API = {"created_at", "modified_at", "shipped_at", "event_time"}

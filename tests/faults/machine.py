@@ -80,6 +80,10 @@ class Merchant(Deployment):
     def switch_off(self) -> None:
         self.sandbox.control("faults", method="DELETE")
 
+    def was_hit(self) -> bool:
+        """Whether a fault that is on has hit a call."""
+        return any(fault["hits"] for fault in self.sandbox.control("faults")["active"])
+
     @property
     def lake(self) -> Path:
         return self.home / "lake"
@@ -226,9 +230,7 @@ class Machine:
         return name
 
     def _at(self, name: str) -> Database:
-        return Database(
-            make_url(self.maintenance.libpq_url).set(database=name).render_as_string(hide_password=False)
-        )
+        return Database(make_url(self.maintenance.libpq_url).set(database=name).render_as_string(hide_password=False))
 
     def _drop(self, name: str) -> None:
         with self.maintenance.autocommit() as connection:

@@ -3,9 +3,10 @@
 import random
 from collections.abc import Callable
 
+from invariants import finding_raised
 from machine import World
 from rows_of_process import some_world
-from trials import Disturbed, Passing, Row, Schedule, scheduled
+from trials import Disturbed, Passing, Row, Schedule, Trial, judge, recover, scheduled, undisturbed
 
 BRIEF = (("answer_within_s", 0.4),)
 """Patience for one answer where answers hang: waiting is not what is tested."""
@@ -64,15 +65,99 @@ def _reset_anywhere(draw: random.Random) -> Schedule:
     return Schedule(some_world(draw), (Disturbed(faults),), new=draw.random() < 0.5, days=1.0)
 
 
+def _two_refresh(trial: Trial) -> None:
+    """Two syncs at once notice that the token has expired, while a refresh takes its time: one refreshes, for both."""
+    draw = trial.draw
+    world = World(products=24, seed=14)
+    schedule = Schedule(world, (), new=True)
+    machine = trial.machine
+    expected = undisturbed(machine, schedule)
+    machine.forget(world)
+    with machine.merchant(world, new=True) as merchant:
+        machine.reader.watch(merchant.lake)
+        # both notice before one is done: a refresh takes longer than the calls of the other
+        faults = (f"token_expired:first=1:after={draw.randint(20, 60)}:path=/eco/*", f"slow:seconds=0.5:path={REFRESH}")
+        trial.plan = str(faults)
+        merchant.switch_on(*faults)
+        pids = [machine.forks.start(merchant.work()) for _ in range(2)]
+        for pid in pids:
+            trial.keep(machine.forks.wait(pid))
+        refreshes = merchant.sandbox.control("stats")["endpoints"].get(REFRESH, {})
+        trial.require(sum(refreshes.values()) == 1, "I4", REFRESH, f"refreshed {refreshes}")
+        merchant.switch_off()
+        recover(trial, merchant)
+        judge(trial, merchant, expected.rows, losses=None)
+    machine.forget(world)
+
+
+def _not_refreshable(trial: Trial) -> None:
+    """`refresh_expires_in` 0: a token that ends cannot be renewed. A person is told; after a new login all is well."""
+    world = World(products=24, seed=14, refresh_token_s=0)
+    schedule = Schedule(world, (), new=True)
+    machine = trial.machine
+    expected = undisturbed(machine, schedule)
+    machine.forget(world)
+    with machine.merchant(world, new=True) as merchant:
+        machine.reader.watch(merchant.lake)
+        merchant.switch_on(f"token_expired:first=1:after={trial.draw.randint(0, 60)}:path=/eco/*")
+        ended = trial.keep(merchant.run())
+        trial.found(finding_raised(ended.problems, "auth"))
+        state = merchant.value("SELECT state FROM ops.accounts")
+        trial.require(state != "active", "I6", "ops.accounts", f"the account is {state}")
+        merchant.switch_off()
+        issued = merchant.sandbox.control("accounts/issue", {})
+        merchant.variables.update(
+            ALIBABA_ACCESS_TOKEN=issued["access_token"], ALIBABA_REFRESH_TOKEN=issued["refresh_token"]
+        )
+        losses = int(not ended.is_done) + recover(trial, merchant)
+        judge(trial, merchant, expected.rows, losses)
+    machine.forget(world)
+
+
+def _batch_partial(trial: Trial) -> None:
+    """Some items of a batch fail: each is told apart, and those that came are what the single call says."""
+    draw = trial.draw
+    world = some_world(draw)
+    with trial.machine.merchant(world) as merchant:
+        ids = [row["product_id"] for row in merchant.rows("SELECT product_id FROM catalog.products ORDER BY 1")]
+        chosen = tuple(draw.sample(ids, min(len(ids), draw.randint(5, 20))))
+        merchant.switch_on(f"batch_partial:share={draw.uniform(0.1, 0.9):.2f}")
+        ended = trial.keep(merchant.run("batches", product_ids=chosen))
+        said = ended.said
+        both = set(said["answered"]) | set(said["failed"])
+        trial.require(both == set(chosen), "I1", "batch", f"nothing was said of {sorted(set(chosen) - both)}")
+        trial.require(not set(said["answered"]) & set(said["failed"]), "I2", "batch", "answered and failed")
+
+
 ROWS = (
-    Row("api.half_5xx", "half the answers 5xx for minutes", scheduled(under("http_500:0.5:after={after}:first={some}"))),
+    Row(
+        "api.half_5xx", "half the answers 5xx for minutes", scheduled(under("http_500:0.5:after={after}:first={some}"))
+    ),
     Row("api.outage", "total outage and recovery", scheduled(under("outage:after={after}:first=400"))),
-    Row("api.429_seconds", "429 with Retry-After as seconds", scheduled(under("http_429:{rate}:retry_after=1:first=9"))),
-    Row("api.429_date", "429 with Retry-After as a date", scheduled(under("http_429:{rate}:retry_after=1:date=1:first=9"))),
+    Row(
+        "api.429_seconds", "429 with Retry-After as seconds", scheduled(under("http_429:{rate}:retry_after=1:first=9"))
+    ),
+    Row(
+        "api.429_date",
+        "429 with Retry-After as a date",
+        scheduled(under("http_429:{rate}:retry_after=1:date=1:first=9")),
+    ),
     Row("api.429_zero", "429 with Retry-After as 0", scheduled(under("http_429:{rate}:retry_after=0:first=9"))),
-    Row("api.throttle_body", "throttle codes in a 200 body at 5 %", scheduled(under("throttle_body:0.05:ban=0:code={code}"))),
-    Row("api.throttle_burst", "throttle codes in a 200 body in bursts", scheduled(under("throttle_body:after={after}:first={some}:ban=0"))),
-    Row("api.latency", "30 s latency", scheduled(under("slow:0.1:seconds=0.2", "slow:first=3:after={after}:seconds=30", options=BRIEF))),
+    Row(
+        "api.throttle_body",
+        "throttle codes in a 200 body at 5 %",
+        scheduled(under("throttle_body:0.05:ban=0:code={code}")),
+    ),
+    Row(
+        "api.throttle_burst",
+        "throttle codes in a 200 body in bursts",
+        scheduled(under("throttle_body:after={after}:first={some}:ban=0")),
+    ),
+    Row(
+        "api.latency",
+        "30 s latency",
+        scheduled(under("slow:0.1:seconds=0.2", "slow:first=3:after={after}:seconds=30", options=BRIEF)),
+    ),
     Row("api.drip", "slow drip", scheduled(under("drip:first={few}:after={after}:seconds=5", options=BRIEF))),
     Row("api.hang", "a socket that hangs", scheduled(under("hang:first={few}:after={after}", options=BRIEF))),
     Row("api.reset", "reset mid-body", scheduled(under("reset:{rate}:path={path}"))),
@@ -91,6 +176,9 @@ ROWS = (
         "a refresh answer lost",
         scheduled(_tokens("token_expired:first=1:after={after}", f"reset:first=1:path={REFRESH}")),
     ),
+    Row("api.two_refresh", "two workers refreshing at once", _two_refresh),
+    Row("api.not_refreshable", "refresh_expires_in 0", _not_refreshable),
+    Row("api.batch_partial", "partial failures in a batch", _batch_partial),
     Row(
         "api.wrong_signature",
         "a wrong signature",

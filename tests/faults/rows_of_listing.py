@@ -40,7 +40,10 @@ def _total(draw: random.Random) -> Schedule:
 
 
 def _shifting(draw: random.Random) -> Schedule:
-    return _lists(draw, draw.choice(("shifting_pages", "shifting_pages:way=insert", "shifting_pages:way=remove:by=1")) + f":{_COUNTED}")
+    return _lists(
+        draw,
+        draw.choice(("shifting_pages", "shifting_pages:way=insert", "shifting_pages:way=remove:by=1")) + f":{_COUNTED}",
+    )
 
 
 def _same_page(draw: random.Random) -> Schedule:
@@ -72,7 +75,9 @@ def _moving(trial: Trial) -> None:
         held = last.said.get("states", {}).get("us_standard") == "held"
         if held:
             trial.found(invariants.finding_raised(last.problems, "us_standard", "memberships"))
-        left = merchant.rows("SELECT product_id FROM catalog.feed_products WHERE feed = 'cross_border' AND delisted_at IS NULL")
+        left = merchant.rows(
+            "SELECT product_id FROM catalog.feed_products WHERE feed = 'cross_border' AND delisted_at IS NULL"
+        )
         others = merchant.truth("feed?key=cross_border")["product_ids"]
         trial.require(len(left) > len(others), "I1", "cross_border", "what moved there is not listed there")
         merchant.switch_off()
@@ -84,8 +89,13 @@ def _moving(trial: Trial) -> None:
             trial, merchant, expected.rows, losses,
             ("catalog.listing_changes", "catalog.feed_products", "ops.missed_memberships"),
         )  # fmt: skip
-        now = {(r["feed"], r["product_id"]) for r in merchant.rows("SELECT feed, product_id FROM catalog.feed_products WHERE delisted_at IS NULL")}
-        true = {(key, str(i)) for key in merchant.truth("feeds") for i in merchant.truth(f"feed?key={key}")["product_ids"]}
+        now = {
+            (r["feed"], r["product_id"])
+            for r in merchant.rows("SELECT feed, product_id FROM catalog.feed_products WHERE delisted_at IS NULL")
+        }
+        true = {
+            (key, str(i)) for key in merchant.truth("feeds") for i in merchant.truth(f"feed?key={key}")["product_ids"]
+        }
         trial.require(true <= now, "I1", "catalog.feed_products", f"lacks {sorted(true - now)[:3]}")
 
 

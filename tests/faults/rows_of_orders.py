@@ -65,18 +65,26 @@ def reading(disturb: Callable[[Trial, Merchant, random.Random], None]) -> Callab
 def _killed(trial: Trial, merchant: Merchant, draw: random.Random) -> None:
     for _ in range(draw.choice((1, 2))):
         name = draw.choice(sorted(_POINTS))
-        trial.keep(merchant.run("orders", point=str(Point(name, draw.randint(1, _POINTS[name]), draw.random() < 0.5, "kill"))))
+        trial.keep(
+            merchant.run("orders", point=str(Point(name, draw.randint(1, _POINTS[name]), draw.random() < 0.5, "kill")))
+        )
 
 
 def _failing(trial: Trial, merchant: Merchant, draw: random.Random) -> None:
-    merchant.switch_on(f"http_500:{draw.uniform(0.05, 0.3):.2f}", f"truncated_json:{draw.uniform(0.0, 0.1):.2f}", "reset:0.05")
+    merchant.switch_on(
+        f"http_500:{draw.uniform(0.05, 0.3):.2f}", f"truncated_json:{draw.uniform(0.0, 0.1):.2f}", "reset:0.05"
+    )
     trial.keep(merchant.run("orders"))
 
 
 def _backwards(trial: Trial, merchant: Merchant, draw: random.Random) -> None:
     """A status that goes backwards is kept and flagged, and right again when it is."""
     _read(trial, merchant)
-    later = [i for i, order in true_orders(merchant).items() if order["status"] in ("delivering", "completed", "trade_success")]
+    later = [
+        i
+        for i, order in true_orders(merchant).items()
+        if order["status"] in ("delivering", "completed", "trade_success")
+    ]
     merchant.switch_on("order_status:status=unpay")
     merchant.days_pass(1.0)
     with merchant.database.begin() as connection:
@@ -150,7 +158,12 @@ def _placed_once(trial: Trial, merchant: Merchant, document: dict[str, Any]) -> 
         if ended.is_done:
             break
     orders = created(merchant, reference)
-    trial.require(len(orders) == 1, "I2" if orders else "I1", reference, f"{len(orders)} orders were created: {ended.output[-300:]}")
+    trial.require(
+        len(orders) == 1,
+        "I2" if orders else "I1",
+        reference,
+        f"{len(orders)} orders were created: {ended.output[-300:]}",
+    )
     row = merchant.rows(f"SELECT state, trade_id FROM orders.placements WHERE channel_refer_id = '{reference}'")
     ours = row[0]["trade_id"] if row else None
     trial.require(bool(orders) and ours == orders[0]["trade_id"], "I1", reference, f"placements say {row}")
@@ -205,7 +218,9 @@ def _pay_unanswered(trial: Trial) -> None:
     document, draw = _new_order(trial, merchant), trial.draw
     trade_id = _placed_once(trial, merchant, document)
     merchant.sandbox.control("stats/reset", {})
-    merchant.switch_on(draw.choice([f"{how}:path={PAY}:first=1" for how in ("reset", "truncated_json", "dropped", "http_500")]))
+    merchant.switch_on(
+        draw.choice([f"{how}:path={PAY}:first=1" for how in ("reset", "truncated_json", "dropped", "http_500")])
+    )
     if draw.random() < 0.4:
         pid = trial.machine.forks.start(merchant.work("pay", order=document))
         _kill_some_time(trial, pid, draw.uniform(0.0, 0.4))
@@ -214,7 +229,9 @@ def _pay_unanswered(trial: Trial) -> None:
         if ended.is_done:
             break
     [order] = [order for order in created(merchant) if order["trade_id"] == trade_id]
-    trial.require(order["status"] == "paid", "I1", document["reference"], f"is {order['status']}: {ended.output[-300:]}")
+    trial.require(
+        order["status"] == "paid", "I1", document["reference"], f"is {order['status']}: {ended.output[-300:]}"
+    )
     paid = merchant.sandbox.control("stats")["endpoints"].get(PAY, {})
     # what was done counts: an answer that is spoilt after the fact is a payment, one that was dropped before is none
     made = sum(times for outcome, times in paid.items() if outcome in ("ok", "fault:reset", "fault:truncated_json"))

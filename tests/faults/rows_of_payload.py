@@ -4,7 +4,6 @@ What such an answer says is what Alibaba.com says: somebody who reads it and is 
 tables of somebody who was not. When it is mended, they are those of somebody who never saw it.
 """
 
-import random
 from collections.abc import Callable
 
 import invariants
@@ -41,7 +40,9 @@ def _spoilt(kind: str) -> Callable[[Trial], None]:
         # what is huge is one product's: the others would only take time
         rate = 0.04 if kind == "huge_description" else draw.choice((0.1, 0.3, 1.0))
         lasting = (f"{kind}:{rate}",)
-        kill = Passing(draw.choice(("details", "landing", "load", "merge", "commit")), draw.random(), draw.random() < 0.5)
+        kill = Passing(
+            draw.choice(("details", "landing", "load", "merge", "commit")), draw.random(), draw.random() < 0.5
+        )
         schedule = Schedule(some_world(draw), (Disturbed(point=kill),), lasting=lasting)
         play(trial, schedule)
         if draw.random() < 0.5:
@@ -63,7 +64,9 @@ def _mended(trial: Trial, schedule: Schedule) -> None:
         merchant.days_pass(0)
         ended = trial.keep(merchant.run())
         trial.require(ended.is_done, "I1", "recovery", ended.output[-500:])
-        again = invariants.compare(clean.rows, invariants.contents(merchant), apart_from=(*_MOVES, "ops.rejected_records"))
+        again = invariants.compare(
+            clean.rows, invariants.contents(merchant), apart_from=(*_MOVES, "ops.rejected_records")
+        )
         # whether a product changed since it was first seen is true of one whose answers did
         trial.found([Violation(v.invariant, v.where, v.what) for v in again if v.where != "catalog.products"])
         trial.found(invariants.nothing_torn(merchant))

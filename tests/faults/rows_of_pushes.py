@@ -80,9 +80,13 @@ def message(product_id: str, option: str = "PRICE_CHANGE", seconds_ago: float = 
 
 def some_messages(merchant: Merchant, draw: random.Random, most: int = 40) -> list[bytes]:
     """A message for each product that is listed, in some order."""
-    listed = sorted({str(one) for key in merchant.truth("feeds") for one in merchant.truth(f"feed?key={key}")["product_ids"]})
+    listed = sorted(
+        {str(one) for key in merchant.truth("feeds") for one in merchant.truth(f"feed?key={key}")["product_ids"]}
+    )
     draw.shuffle(listed)
-    return [message(one, value=f"{number}.00", seconds_ago=draw.randrange(30)) for number, one in enumerate(listed[:most])]
+    return [
+        message(one, value=f"{number}.00", seconds_ago=draw.randrange(30)) for number, one in enumerate(listed[:most])
+    ]
 
 
 def _inbox(merchant: Merchant) -> list[dict[str, Any]]:
@@ -113,7 +117,7 @@ def _work_off(trial: Trial, merchant: Merchant) -> None:
 def pushed(
     deliver: Callable[[Trial, Merchant, random.Random], None], apart_from: tuple[str, ...] = ()
 ) -> Callable[[Trial], None]:
-    """A trial in which hours pass at Alibaba.com, messages are delivered in a certain way, and the inbox is worked off."""
+    """A trial: hours pass at Alibaba.com, messages are delivered in a certain way, the inbox is worked off."""
 
     def play_it(trial: Trial) -> None:
         draw = trial.draw
@@ -213,7 +217,9 @@ def _dies(how: signal.Signals) -> Callable[[Trial, Merchant, random.Random], Non
                 answered = list(several.map(post.send, bodies))
             acknowledged = set(post.acknowledged)
         kept = {row["body"].encode() for row in _inbox(merchant)}
-        trial.require(acknowledged <= kept, "I1", "ops.webhook_inbox", "acknowledged messages are missing after the kill")
+        trial.require(
+            acknowledged <= kept, "I1", "ops.webhook_inbox", "acknowledged messages are missing after the kill"
+        )
         if how is signal.SIGTERM:
             trial.require(kept == acknowledged, "I1", "receiver", "a message was stored whose sender was left alone")
         with receiving(merchant) as (_, post):
@@ -235,7 +241,8 @@ def _flood(trial: Trial, merchant: Merchant, draw: random.Random) -> None:
     with merchant.database.begin() as connection:
         connection.exec_driver_sql(
             "CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.05); "
-            "RETURN NULL; END $$; CREATE TRIGGER slowly AFTER INSERT ON ops.webhook_inbox EXECUTE FUNCTION public.slowly()"
+            "RETURN NULL; END $$; "
+            "CREATE TRIGGER slowly AFTER INSERT ON ops.webhook_inbox EXECUTE FUNCTION public.slowly()"
         )
     known = [json.loads(body)["data"]["productId"] for body in some_messages(merchant, draw)]
     bodies = [message(draw.choice(known), value=f"{number}.00") for number in range(200)]

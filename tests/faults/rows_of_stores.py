@@ -1,4 +1,4 @@
-"""Rows of the stores: a Postgres that is down, dies, refuses, or hears a COMMIT and cannot say so; a disk that fills."""
+"""Rows of the stores: a Postgres that is down, dies, refuses, or cannot say that it committed; a disk that fills."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from forked_syncs import Work
 from machine import Machine, Merchant
 from rows_of_process import some_world
 from sqlalchemy.engine import make_url
-from trials import Disturbed, Passing, Row, Schedule, Trial, around, judge, play, recover, scheduled, undisturbed
+from trials import Disturbed, Passing, Row, Schedule, Trial, around, judge, recover, scheduled, undisturbed
 
 from dropship_pipeline.storage import migrate
 from dropship_pipeline.storage.server.database import Database
@@ -336,7 +336,11 @@ def _torn_file(trial: Trial) -> None:
         trial.plan = f"{schedule} {point}"
         trial.keep(merchant.run(point=str(point)))
         recorded = {row["path"] for row in merchant.rows("SELECT path FROM ops.raw_files")}
-        files = [file for file in (merchant.lake / "raw").rglob("*.parquet") if file.relative_to(merchant.lake).as_posix() not in recorded]
+        files = [
+            file
+            for file in (merchant.lake / "raw").rglob("*.parquet")
+            if file.relative_to(merchant.lake).as_posix() not in recorded
+        ]
         torn = 0
         for file in files:
             content = bytearray(file.read_bytes())
@@ -353,7 +357,55 @@ def _torn_file(trial: Trial) -> None:
         losses = 1 + torn + recover(trial, merchant)
         judge(trial, merchant, expected.rows, losses)
         aside = [file.name for file in merchant.lake.rglob("*") if "torn" in file.name or "quarantine" in str(file)]
-        trial.require(bool(aside) or not torn, "I6", "raw", "a torn file is nowhere set aside under a name that says so")
+        trial.require(
+            bool(aside) or not torn, "I6", "raw", "a torn file is nowhere set aside under a name that says so"
+        )
+
+
+_BY_HAND = {
+    "catalog.price_tiers": (
+        "UPDATE catalog.price_tiers SET price = price + 1 WHERE ctid IN (SELECT ctid FROM catalog.price_tiers LIMIT 2)",
+        "DELETE FROM catalog.price_tiers WHERE ctid IN (SELECT ctid FROM catalog.price_tiers LIMIT 3)",
+    ),
+    "catalog.inventory_levels": (
+        (
+            "UPDATE catalog.inventory_levels SET quantity = quantity + 7 "
+            "WHERE ctid IN (SELECT ctid FROM catalog.inventory_levels LIMIT 2)"
+        ),
+    ),
+    "catalog.product_images": (
+        "DELETE FROM catalog.product_images WHERE ctid IN (SELECT ctid FROM catalog.product_images LIMIT 2)",
+    ),
+    "catalog.products": (
+        "DELETE FROM catalog.products WHERE ctid IN (SELECT ctid FROM catalog.products LIMIT 1)",
+        (
+            "UPDATE catalog.products SET title = 'somebody was here' "
+            "WHERE ctid IN (SELECT ctid FROM catalog.products LIMIT 1)"
+        ),
+    ),
+}
+
+
+def _altered_by_hand(trial: Trial) -> None:
+    """Somebody changes rows: the table is named, and what the remedy says makes it what was answered."""
+    draw = trial.draw
+    schedule = Schedule(some_world(draw), (), new=False)
+    machine = trial.machine
+    expected = undisturbed(machine, schedule)
+    table = draw.choice(sorted(_BY_HAND))
+    statement = trial.plan = draw.choice(_BY_HAND[table])
+    with machine.merchant(schedule.world) as merchant:
+        machine.reader.watch(merchant.lake)
+        with merchant.database.begin() as connection:
+            connection.exec_driver_sql(statement)
+        ended = trial.keep(merchant.run("alterations"))
+        trial.found(invariants.finding_raised(ended.said.get("findings", ()), table))
+        trial.keep(merchant.run("replay"))
+        merchant.days_pass(0)
+        recover(trial, merchant)
+        # the logs of moves tell of the hand as well: what stood there was seen to change
+        logs = ("catalog.price_changes", "catalog.inventory_changes", "catalog.listing_changes")
+        judge(trial, merchant, expected.rows, None, logs)
 
 
 ROWS = (
@@ -370,5 +422,6 @@ ROWS = (
     Row("stores.server_dies", "a real Postgres that is stopped and killed", _server_dies),
     _disk_full("raw"),
     _disk_full("publish"),
+    Row("stores.altered_by_hand", "a table altered by hand", _altered_by_hand),
     Row("stores.torn_file", "a torn or corrupt Parquet file found at start", _torn_file),
 )

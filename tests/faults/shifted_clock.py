@@ -1,6 +1,6 @@
 """A process whose clock is ahead: what the pipeline reads of the time, in a process that was forked for a trial."""
 
-import datetime as standard
+import datetime as dt
 import sys
 import time
 
@@ -9,13 +9,13 @@ def shift_clock(seconds: float) -> None:
     """From now on it is so many seconds later (negative: earlier), for `time.time` and every `datetime.now`."""
     real_time = time.time
     time.time = lambda: real_time() + seconds
-    ahead = standard.timedelta(seconds=seconds)
+    ahead = dt.timedelta(seconds=seconds)
 
-    class Shifted(standard.datetime):
+    class Shifted(dt.datetime):
         @classmethod
-        def now(cls, tz: standard.tzinfo | None = None) -> standard.datetime:  # type: ignore[override]  # not our own class
-            return standard.datetime.now(tz) + ahead
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]  # not our own class
+            return dt.datetime.now(tz) + ahead
 
     for name, module in list(sys.modules.items()):
-        if name.startswith("dropship_pipeline") and getattr(module, "datetime", None) is standard.datetime:
+        if name.startswith("dropship_pipeline") and getattr(module, "datetime", None) is dt.datetime:
             module.datetime = Shifted

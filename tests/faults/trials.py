@@ -23,7 +23,7 @@ TRIES = 4
 
 @dataclass(frozen=True)
 class Passing:
-    """A point of a sync, `at` a share (0 to 1) of the times that an undisturbed one passes it, and what is done there."""
+    """A point of a sync, `at` a share (0 to 1) of the times that an undisturbed one passes it; what is done there."""
 
     name: str
     at: float
@@ -79,6 +79,8 @@ class Trial:
     again: int = 0
     seconds: float = 0.0
     plan: str = ""
+    bit: bool = False
+    """Whether anything came of the disturbance: a trial in which it did not shows nothing."""
 
     @property
     def draw(self) -> random.Random:
@@ -93,10 +95,10 @@ class Trial:
         if not holds:
             self.violations.append(Violation(invariant, where, what))
 
-    def keep(self, ended: Ended) -> Ended:
+    def keep(self, ended: Ended, *, may_crash: bool = False) -> Ended:
         """Note what a process printed; one that crashed is a violation of its own."""
         self.outputs.append(ended.output)
-        if ended.crashed:
+        if ended.crashed and not may_crash:
             self.violations.append(Violation("I6", "process", f"ended by no Problem: {ended.output[-1500:]}"))
         return ended
 
@@ -133,19 +135,26 @@ def around(name: str) -> Callable[[Callable[[Merchant], Iterator[None]]], Surrou
     return enter
 
 
-def scheduled(build: Callable[[random.Random], Schedule]) -> Callable[[Trial], None]:
+@dataclass(frozen=True)
+class Scheduled:
     """A row whose trials are schedules, drawn."""
 
-    def play_it(trial: Trial) -> None:
-        play(trial, build(trial.draw))
+    build: Callable[[random.Random], Schedule]
 
-    return play_it
+    def __call__(self, trial: Trial) -> None:
+        play(trial, self.build(trial.draw))
+
+
+def scheduled(build: Callable[[random.Random], Schedule]) -> Scheduled:
+    """A row whose trials are such schedules."""
+    return Scheduled(build)
 
 
 def perform(machine: Machine, row: Row, seed: int) -> Trial:
     """One trial from its beginning to its end."""
     trial = Trial(machine, row.name, seed)
     began = time.monotonic()
+    trial.bit = not isinstance(row.play, Scheduled)
     row.play(trial)
     trial.seconds = time.monotonic() - began
     return trial
@@ -180,7 +189,10 @@ def play(trial: Trial, schedule: Schedule) -> None:
             merchant.switch_on(*schedule.lasting, *disturbed.faults)
             point = disturbed.point and str(disturbed.point.of(expected.passed))
             with AROUND[disturbed.around](merchant):
-                ended = trial.keep(merchant.run(point=point, **dict(disturbed.options)))
+                options = dict(disturbed.options)
+                # without memory nobody can choose words
+                ended = trial.keep(merchant.run(point=point, **options), may_crash="memory_mb" in options)
+            trial.bit |= not ended.is_done or bool(disturbed.around) or merchant.was_hit()
             merchant.switch_off()
             told += ended.problems
             losses += not ended.is_done
