@@ -38,6 +38,7 @@ COMPOSED = {
     "storage/ops/watched.py": "texts of ours",
     "storage/orders/order_sql.py": "names from the definitions; statuses of ours, as literals",
     "storage/orders/placement_sql.py": "texts of ours",
+    "storage/reading/alterations.py": "texts of ours",
     "storage/reading/audits.py": "names from the definitions; codes of ours, as literals",
     "storage/reading/lake_questions.py": "names of the tables of a snapshot, quoted",
     "storage/reading/standing.py": "texts of ours",
