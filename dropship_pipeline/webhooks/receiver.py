@@ -67,7 +67,7 @@ def build_app(intake: Intake, commits: Callable[[], GroupCommits], counters: Cou
         counters.refused.labels("method" if error.status_code == 405 else "path").inc()
         return PlainTextResponse(error.detail, error.status_code, error.headers)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(paths.MESSAGES, receive, methods=["POST"]),
             Route("/", receive, methods=["POST"]),
@@ -77,6 +77,8 @@ def build_app(intake: Intake, commits: Callable[[], GroupCommits], counters: Cou
         exception_handlers={Refused: refused, HTTPException: misplaced},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would send whoever asks to the host that he names himself
+    return app
 
 
 async def _body(request: Request) -> bytes:

@@ -77,6 +77,7 @@ def stored(inbox: Database) -> int:
     body=st.binary(max_size=300),
     headers=st.dictionaries(NAMES, HEADER, max_size=4),
 )
+@example("POST", "/webhook/alibaba/", b"", {"Host": "elsewhere.example"})
 def test_what_nobody_signed_is_refused_and_leaves_nothing(
     receiver: Receiver, inbox: Database, method: str, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
