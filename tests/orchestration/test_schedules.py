@@ -17,6 +17,8 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.sandbox.launch import Running
 from dropship_pipeline.storage.server.database import Database
 
+pytestmark = pytest.mark.xdist_group("schedules")  # what is set up once is set up once
+
 NOW = datetime(2026, 11, 23, 3, 15, tzinfo=UTC)
 EVERY_FEED = {
     "dagster/asset_partition_range_start": FEEDS[0].key,
