@@ -214,8 +214,9 @@ class ApiError(Problem):
         )
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Blot `secrets` out of everything that is shown."""
+        """Blot `secrets` out of everything that is shown or kept: a refusal is landed, and may repeat what was sent."""
         known = list(secrets)
+        self.body = self.body and redaction.blot_bytes(self.body, known)
         self.code = redaction.blot(self.code, known)
         self.sub_code = self.sub_code and redaction.blot(self.sub_code, known)
         self.request_id = self.request_id and redaction.blot(self.request_id, known)

@@ -50,6 +50,14 @@ def blot(words: str, secrets: Iterable[str]) -> str:
     return words
 
 
+def blot_bytes(body: bytes, secrets: Iterable[str]) -> bytes:
+    """An answer without any of `secrets`, and else as it came."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            body = body.replace(secret.encode(), HIDDEN.encode())
+    return body
+
+
 def secrets_of(values: Mapping[str, str]) -> list[str]:
     """What a message about a call with these parameters must not repeat: secrets, and every detail of an address."""
     found: list[str] = []

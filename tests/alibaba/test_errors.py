@@ -71,6 +71,13 @@ def test_a_carrier_or_an_order_number_stays_readable() -> None:
     assert api_error("4028", words).message == words
 
 
+def test_what_is_kept_of_a_refusal_holds_no_secret_and_is_else_as_it_came() -> None:
+    error = api_error("404", "no such product")
+    error.body = b'{"code": "404", "message": "no product for token 50000801215abc, \\u00e4"}'
+    error.hide(["50000801215abc"])
+    assert error.body == b'{"code": "404", "message": "no product for token ***, \\u00e4"}'
+
+
 def test_secrets_can_be_blotted_out_of_an_error() -> None:
     error = api_error("800022", "no tariff for 4595 Clubview Drive, Bessemer")
     error.hide(["4595 Clubview Drive", "Bessemer"])
