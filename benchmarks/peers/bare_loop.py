@@ -23,14 +23,27 @@ import pyarrow.parquet as pq
 CONNECTIONS = 64
 TABLES = {
     "products": (
-        "product_id title description detail_url main_image category_id category supplier e_company_id currency "
-        "min_order_quantity status mode_id".split(),
+        [
+            "product_id",
+            "title",
+            "description",
+            "detail_url",
+            "main_image",
+            "category_id",
+            "category",
+            "supplier",
+            "e_company_id",
+            "currency",
+            "min_order_quantity",
+            "status",
+            "mode_id",
+        ],
         1,
     ),
-    "skus": ("sku_id product_id seller_sku_id status unit image".split(), 1),
-    "attributes": ("sku_id position name_id name value_id value image".split(), 2),
-    "prices": ("sku_id min_quantity max_quantity price currency".split(), 2),
-    "stock": ("sku_id shipping_from product_id count unit".split(), 2),
+    "skus": (["sku_id", "product_id", "seller_sku_id", "status", "unit", "image"], 1),
+    "attributes": (["sku_id", "position", "name_id", "name", "value_id", "value", "image"], 2),
+    "prices": (["sku_id", "min_quantity", "max_quantity", "price", "currency"], 2),
+    "stock": (["sku_id", "shipping_from", "product_id", "count", "unit"], 2),
 }
 BATCH = 5_000  # products
 Rows = dict[str, list[list[Any]]]

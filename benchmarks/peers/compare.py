@@ -4,12 +4,12 @@
                                        [--json FILE] [--plot FILE]
 
 The work: every page of the largest feed, the description and the stock of each product, loaded. Each peer runs in an
-environment of its own, pinned in `requirements/`, in its default configuration; a round gives each of them a new
+environment of its own, pinned in `requirements/`, in its default configuration; a round gives each a new
 database and an empty folder. Wall time and CPU seconds are of the client's processes, from start to end, the import of
 everything included; not of Postgres and not of the sandbox, which share the machine. The rows that each has loaded are
 counted: a peer that loaded other numbers of products, SKUs or stock levels ends the run.
 
-Not all do the same: Airbyte's CDK extracts and does not load; dlt writes to one place at a time; only ours lands the raw
+Not all do the same: Airbyte's CDK extracts and does not load; dlt writes to one place at a time; only ours lands raw
 answers, checks that the listing is whole, and publishes Postgres and Parquet from one reading.
 """
 
@@ -143,7 +143,9 @@ def target_config(place: Place) -> str:
     """The configuration of Singer's target, in a file."""
     file = place.folder / "target.json"
     url = make_url(place.database_url).set(drivername="postgresql+psycopg2")
-    file.write_text(json.dumps({"sqlalchemy_url": url.render_as_string(hide_password=False), "default_target_schema": "peer"}))
+    file.write_text(
+        json.dumps({"sqlalchemy_url": url.render_as_string(hide_password=False), "default_target_schema": "peer"})
+    )
     return str(file)
 
 
@@ -196,8 +198,8 @@ PEERS = (
         ],
         lambda place: ask(
             place,
-            'SELECT count(*) FROM peer.products',
-            'SELECT sum(cardinality(skus)) FROM peer.products',
+            "SELECT count(*) FROM peer.products",
+            "SELECT sum(cardinality(skus)) FROM peer.products",
             """SELECT sum(jsonb_array_length(one -> 'inventory_list'))
                FROM peer.stock, unnest(locations) one""",
         ),

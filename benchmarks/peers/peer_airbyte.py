@@ -4,6 +4,7 @@ It extracts only: loading is another container's work at Airbyte, which does not
 connectors' template has it.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -34,6 +35,7 @@ class Signed(NoAuth):
 
 
 def requester(path: str, parameter: str, value: str) -> str:
+    """A retriever of one endpoint, whose query is the JSON of one parameter."""
     return f"""
         type: SimpleRetriever
         requester:
@@ -52,6 +54,7 @@ RECORDS = "record_selector: {{type: RecordSelector, extractor: {{type: DpathExtr
 
 
 def stream(name: str, retriever: str, more: str = "") -> str:
+    """A stream."""
     return f"""
     {name}:
       type: DeclarativeStream
@@ -62,6 +65,7 @@ def stream(name: str, retriever: str, more: str = "") -> str:
 
 
 def child(name: str, path: str, parameter: str, value: str) -> str:
+    """A stream that makes one call for each product of the listing."""
     more = f"""
         {RECORDS.format(path="result")}
         partition_router:
@@ -79,14 +83,15 @@ LISTING = stream(
     requester(
         calls.LISTING,
         "param0",
-        '{"page": {{ (next_page_token or {}).get("next_page_token") or 0 }}, "page_size": %d}' % calls.PAGE_SIZE,
+        '{"page": {{ (next_page_token or {}).get("next_page_token") or 0 }}, "page_size": ' + f"{calls.PAGE_SIZE}}}",
     ),
-    """
-        record_selector: {type: RecordSelector, extractor: {type: CustomRecordExtractor, class_name: peer_airbyte.Ids}}
+    f"""
+        record_selector:
+          type: RecordSelector
+          extractor: {{type: CustomRecordExtractor, class_name: peer_airbyte.Ids}}
         paginator:
           type: DefaultPaginator
-          pagination_strategy: {type: PageIncrement, start_from_page: 0, page_size: %d}"""
-    % calls.PAGE_SIZE,
+          pagination_strategy: {{type: PageIncrement, start_from_page: 0, page_size: {calls.PAGE_SIZE}}}""",
 )
 
 
@@ -114,7 +119,19 @@ streams:
   - "#/definitions/stock"
 spec: {{type: Spec, connection_specification: {{type: object, properties: {{}}}}}}
 """
-STREAM = '{"stream": {"name": "%s", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}'
+
+
+def selected(*names: str) -> str:
+    """The catalogue that asks for these streams, whole."""
+    streams = [
+        {
+            "stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
+            "sync_mode": "full_refresh",
+            "destination_sync_mode": "overwrite",
+        }
+        for name in names
+    ]
+    return json.dumps({"streams": streams})
 
 
 def main() -> None:
@@ -124,7 +141,7 @@ def main() -> None:
         manifest, config, catalog = (Path(folder, name) for name in ("manifest.yaml", "config.json", "catalog.json"))
         manifest.write_text(MANIFEST)
         config.write_text("{}")
-        catalog.write_text('{"streams": [%s, %s]}' % (STREAM % "products", STREAM % "stock"))
+        catalog.write_text(selected("products", "stock"))
         os.environ["AIRBYTE_ENABLE_UNSAFE_CODE"] = "true"
         arguments = ["read", "--config", str(config), "--catalog", str(catalog)]
         launch(YamlDeclarativeSource(str(manifest)), arguments)

@@ -68,7 +68,9 @@ def main(destination: str) -> None:
         target = dlt.destinations.filesystem(bucket_url="file://" + os.environ["PEER_FOLDER"] + "/tables")
         options = {"loader_file_format": "parquet"}
     assert urlsplit(calls.BASE_URL).hostname == "127.0.0.1", "a benchmark asks the simulated Alibaba.com only"
-    pipeline = dlt.pipeline("peer", destination=target, dataset_name="peer", pipelines_dir=os.environ["PEER_FOLDER"] + "/state")
+    pipeline = dlt.pipeline(
+        "peer", destination=target, dataset_name="peer", pipelines_dir=os.environ["PEER_FOLDER"] + "/state"
+    )
     pipeline.run([listing, products, stock], **options)
 
 

@@ -12,7 +12,6 @@ from singer_sdk.pagination import BasePageNumberPaginator
 from singer_sdk.streams import RESTStream
 
 
-
 def texts(names: str) -> list[Any]:
     """Properties that are strings."""
     return [th.Property(name, th.StringType) for name in names.split()]

@@ -76,7 +76,7 @@ SWEEPS = Table(
         Column(
             "fence",
             _BIG,
-            "Moves on whenever somebody else takes it over or gives it up: who has an older one writes nothing any more",
+            "Moves on when somebody else takes it over or gives it up: who has an older one writes nothing any more",
         ),
         Column("renewed_at", _TIME, "When its reader last took it up or landed pages (UTC)"),
         Column("page_size", _BIG, "Products asked for a page; NULL: told again by a replay", unit="products"),

@@ -371,7 +371,7 @@ COMMENT ON COLUMN ops.sweeps.new IS 'Memberships that began';
 COMMENT ON COLUMN ops.sweeps.missing IS 'Members that it did not see';
 COMMENT ON COLUMN ops.sweeps.delisted IS 'Memberships that ended; in a held sweep, those that would have';
 COMMENT ON COLUMN ops.sweeps.reason IS 'Why it is incomplete or held';
-COMMENT ON COLUMN ops.sweeps.fence IS 'Moves on whenever somebody else takes it over or gives it up: who has an older one writes nothing any more';
+COMMENT ON COLUMN ops.sweeps.fence IS 'Moves on when somebody else takes it over or gives it up: who has an older one writes nothing any more';
 COMMENT ON COLUMN ops.sweeps.renewed_at IS 'When its reader last took it up or landed pages (UTC)';
 COMMENT ON COLUMN ops.sweeps.page_size IS 'Products asked for a page; NULL: told again by a replay [products]';
 
