@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from deployment import all_stages, clean_environment
+from mutations import MUTATIONS
 from placing_steps import HASTY, PAYER
 from points import Point, Points
 from shifted_clock import shift_clock
@@ -80,6 +81,8 @@ class Work:
     file_kb: int | None = None
     days: tuple[str, ...] = ()
     order: Any = None
+    let_through: bool = False
+    mutation: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def is_stopped(pid: int) -> bool:
 
 def _request(work: Work) -> SyncRequest:
     named = {"feeds": work.feeds} if work.feeds else {}
-    return SyncRequest(max_age=timedelta(days=1), product_ids=work.product_ids, **named)
+    return SyncRequest(max_age=timedelta(days=1), product_ids=work.product_ids, let_through=work.let_through, **named)
 
 
 def _sync(settings: Settings, work: Work) -> dict[str, Any]:
@@ -317,6 +320,8 @@ def _be_small_and_hasty(answer_within_s: float) -> None:
 def _work(work: Work) -> int:
     points = Points(Point.read(work.point) if work.point else None, work.environment["DROPSHIP_DATABASE_URL"])
     points.install()
+    if work.mutation:
+        MUTATIONS[work.mutation]()
     if work.job not in _AS_THEY_ARE:
         _be_small_and_hasty(work.answer_within_s)
     if work.clock_ahead_s:

@@ -115,6 +115,22 @@ def nothing_torn(merchant: Merchant, looks: Mapping[str, Any] | None = None) -> 
     return violations
 
 
+_TORN = {
+    "catalog.skus": "SELECT count(*) FROM catalog.skus c LEFT JOIN catalog.products p USING (product_id) "
+    "WHERE p.product_id IS NULL",
+    "catalog.price_tiers": "SELECT count(*) FROM catalog.price_tiers c LEFT JOIN catalog.skus s USING (sku_id) "
+    "WHERE s.sku_id IS NULL",
+    "ops.fetches": "SELECT count(*) FROM ops.fetches f LEFT JOIN catalog.products p USING (product_id) "
+    "WHERE f.kind = 'description' AND f.outcome = 'answered' AND p.product_id IS NULL",
+}
+
+
+def torn_in_postgres(merchant: Merchant) -> list[Violation]:
+    """I3, at any moment: what is committed of a batch is all of it."""
+    found = [(name, merchant.value(question)) for name, question in _TORN.items()]
+    return [Violation("I3", name, f"{count} rows of half a batch") for name, count in found if count]
+
+
 def _plain(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[Any, ...]]:
     for row in rows:
         yield tuple(value.normalize() if isinstance(value, Decimal) else value for value in row.values())

@@ -65,6 +65,7 @@ def look(lake: Path) -> str | None:
 def _read_for_ever() -> None:
     lake: Path | None = None
     looks = 0
+    published = False
     wrong: set[str] = set()
     left = b""
     while True:
@@ -76,13 +77,16 @@ def _read_for_ever() -> None:
             *lines, left = (left + came).split(b"\n")
             for line in lines:
                 if line:
-                    lake, looks, wrong = Path(line.decode()), 0, set()
+                    lake, looks, wrong, published = Path(line.decode()), 0, set(), False
                     continue
                 lake = None
                 os.write(1, json.dumps({"looks": looks, "wrong": sorted(wrong)}).encode() + b"\n")
         if lake is not None:
             found = look(lake)
             looks += 1
+            if not found and published and not (lake / "latest").is_symlink():
+                found = "there was a newest snapshot, and is none"
+            published = published or (lake / "latest").is_symlink()
             if found:
                 wrong.add(found)
 

@@ -60,7 +60,7 @@ class Merchant(Deployment):
 
     def work(self, job: str = "sync", **options: Any) -> Work:
         """What such a process is told."""
-        return Work(environment=self.environment, job=job, **options)
+        return Work(environment=self.environment, job=job, mutation=self.machine.mutation, **options)
 
     def run(self, job: str = "sync", **options: Any) -> Ended:
         """One process, to its end."""
@@ -109,6 +109,8 @@ class Machine:
         self._used: set[World] = set()
         self._own: list[str] = []
         self._at_the_end: list[Callable[[], None]] = []
+        self.mutation = ""
+        """Which safeguard the pipeline lacks, of `mutations.py`: to show that it is needed."""
         self.known: dict[Any, Any] = {}
         """What undisturbed runs came to, by what was run."""
         folder.mkdir(parents=True, exist_ok=True)

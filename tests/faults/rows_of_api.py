@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from invariants import finding_raised
+from invariants import finding_raised, leaks
 from machine import World
 from rows_of_process import some_world
 from trials import Disturbed, Passing, Row, Schedule, Trial, judge, recover, scheduled, undisturbed
@@ -114,6 +114,25 @@ def _not_refreshable(trial: Trial) -> None:
     machine.forget(world)
 
 
+def _echoed_secret(trial: Trial) -> None:
+    draw = trial.draw
+    shape, code = draw.choice((("result", "404"), ("flat", "ServiceTimeout"), ("error_response", "50")))
+    path = draw.choice(("*description", "*inventory", "*product/check"))
+    echoed_secret(trial, World(products=24, seed=14), shape, code, path)
+
+
+def echoed_secret(trial: Trial, world: World, shape: str, code: str, path: str) -> None:
+    """The gateway repeats our own token in what it says: nobody sees it, wherever that is kept."""
+    trial.plan = f"{shape} {code} {path}"
+    with trial.machine.merchant(world, new=True) as merchant:
+        token = merchant.environment["ALIBABA_ACCESS_TOKEN"]
+        merchant.switch_on(f"refuse:0.3:code={code}:shape={shape}:message=no {token} here:path={path}")
+        for job in ("sync", "audit"):
+            trial.keep(merchant.run(job))
+        merchant.switch_off()
+        trial.found(leaks(merchant, trial.outputs))
+
+
 def _batch_partial(trial: Trial) -> None:
     """Some items of a batch fail: each is told apart, and those that came are what the single call says."""
     draw = trial.draw
@@ -178,6 +197,7 @@ ROWS = (
     ),
     Row("api.two_refresh", "two workers refreshing at once", _two_refresh),
     Row("api.not_refreshable", "refresh_expires_in 0", _not_refreshable),
+    Row("api.echoed_secret", "no secret in any output", _echoed_secret),
     Row("api.batch_partial", "partial failures in a batch", _batch_partial),
     Row(
         "api.wrong_signature",

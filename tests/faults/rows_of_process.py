@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 
 import invariants
 from forked_syncs import is_stopped
@@ -100,6 +101,37 @@ def _woken_up(trial: Trial) -> None:
         judge(trial, merchant, expected.rows, losses=None)
 
 
+def late_waker(trial: Trial, schedule: Schedule) -> None:
+    """A run has read feeds and is stopped; a person lets through that a third of them went; then it wakes up."""
+    machine = trial.machine
+    expected = undisturbed(machine, replace(schedule, new=False))
+    with machine.merchant(schedule.world) as merchant:
+        merchant.days_pass(schedule.days)
+        late = machine.forks.start(merchant.work(point="load:1:before:stop"))
+        _wait_until_stopped(late)
+        end_sessions(merchant.database.libpq_url)
+        merchant.switch_on("missing_third")
+        trial.keep(merchant.run("listings", let_through=True))
+        listed = "SELECT feed, product_id FROM catalog.feed_products WHERE delisted_at IS NULL ORDER BY 1, 2"
+        ended = "SELECT sweep_id, state, ended_at, missing FROM ops.sweeps WHERE ended_at IS NOT NULL"
+        before, swept = merchant.rows(listed), merchant.rows(ended)
+        os.kill(late, signal.SIGCONT)
+        trial.keep(machine.forks.wait(late))
+        after = [row for row in merchant.rows(listed) if row not in before]
+        trial.require(not after, "I2", "catalog.feed_products", f"{len(after)} memberships were written by a late run")
+        over = [row for row in swept if row not in merchant.rows(ended)]
+        trial.require(not over, "I2", "ops.sweeps", f"{len(over)} sweeps were written over by a late run")
+        merchant.switch_off()
+        recover(trial, merchant)
+        logs = ("catalog.listing_changes", "ops.missed_memberships")
+        machine.reader.watch(merchant.lake)
+        judge(trial, merchant, expected.rows, None, logs)
+
+
+def _woken_late(trial: Trial) -> None:
+    late_waker(trial, Schedule(some_world(trial.draw), (), new=False))
+
+
 def _wait_until_stopped(pid: int) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
@@ -130,6 +162,7 @@ ROWS = (
     Row("process.sigterm", "SIGTERM drains", scheduled(_told_to_end)),
     Row("process.two_at_once", "two runs of one feed at once", _two_at_once),
     Row("process.woken_up", "a worker that lost its lease wakes up", _woken_up),
+    Row("process.woken_late", "a worker that lost its lease wakes up: what it saw is of yesterday", _woken_late),
     Row("process.memory_cap", "a memory cap", scheduled(_short_of_memory)),
     Row("process.clock_jumps", "a clock that jumps an hour", scheduled(_clock_jumps)),
 )

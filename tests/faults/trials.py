@@ -194,6 +194,7 @@ def play(trial: Trial, schedule: Schedule) -> None:
                 ended = trial.keep(merchant.run(point=point, **options), may_crash="memory_mb" in options)
             trial.bit |= not ended.is_done or bool(disturbed.around) or merchant.was_hit()
             merchant.switch_off()
+            trial.found(invariants.torn_in_postgres(merchant))
             told += ended.problems
             losses += not ended.is_done
         trial.found(invariants.falsely_delisted(merchant))
