@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dagster_runs import set_up
+from deployment import Deployment
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
@@ -44,3 +45,9 @@ def unasked() -> Iterator[Running]:
     """A simulated Alibaba.com for merchants who ask it nothing."""
     with start(SandboxConfig(products=1, orders=0, clock_speed=0.0)) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def quiet(deploy: Callable[..., Deployment], unasked: Running) -> Callable[..., Deployment]:
+    """Installs the pipeline for merchants who ask Alibaba.com nothing."""
+    return partial(deploy, sandbox=unasked)

@@ -28,7 +28,7 @@ import dagster._daemon.controller as controller
 import dagster._daemon.sensor as sensor
 import dagster._scheduler.scheduler as scheduler
 from dagster._core.run_coordinator import QueuedRunCoordinator
-controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
+controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
 sensor.MIN_INTERVAL_LOOP_TIME = 1
 scheduler._get_next_scheduler_iteration_time = lambda start: start + 1
 QueuedRunCoordinator.dequeue_interval_seconds = 1

@@ -31,8 +31,8 @@ Deploy = Callable[..., Deployment]
 CROSS_BORDER = "/eco/buyer/crossborder/product/check"
 
 
-def test_a_failed_run_is_told_once_with_where_and_over_when_it_went_well(deploy: Deploy) -> None:
-    with ringing(deploy, variables={"DROPSHIP_UI_URL": "https://dagster.example"}) as (bell, server):
+def test_a_failed_run_is_told_once_with_where_and_over_when_it_went_well(quiet: Deploy) -> None:
+    with ringing(quiet, variables={"DROPSHIP_UI_URL": "https://dagster.example"}) as (bell, server):
         run = bell.fail()
         assert bell.tick() == "Told of 1 in one message"
         # the first line of the error: what comes after it may be data
@@ -47,15 +47,15 @@ def test_a_failed_run_is_told_once_with_where_and_over_when_it_went_well(deploy:
         assert (bell.kinds(), len(server.texts)) == ([], 2)
 
 
-def test_a_failure_in_our_own_words_is_told_in_them(deploy: Deploy) -> None:
-    with ringing(deploy) as (bell, server):
+def test_a_failure_in_our_own_words_is_told_in_them(quiet: Deploy) -> None:
+    with ringing(quiet) as (bell, server):
         bell.fail(two_steps)
         bell.tick()
         assert "Run of two_steps failed at sometimes_later: The shelf is empty. Fill it. →" in lines(server)[0]
 
 
-def test_all_of_two_hundred_failed_runs_are_seen_at_once_and_told_in_one_message(deploy: Deploy) -> None:
-    with ringing(deploy) as (bell, server):
+def test_all_of_two_hundred_failed_runs_are_seen_at_once_and_told_in_one_message(quiet: Deploy) -> None:
+    with ringing(quiet) as (bell, server):
         for day in range(200):
             tags = {"dagster/partition": f"day-{day:03}", "dagster/max_retries": "0"}
             run = bell.instance.create_run_for_job(flaky, tags=tags)
@@ -72,9 +72,9 @@ def test_all_of_two_hundred_failed_runs_are_seen_at_once_and_told_in_one_message
         assert len(message) < 4000
 
 
-def test_a_page_that_is_full_is_gone_on_with_at_the_next_tick(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_is_full_is_gone_on_with_at_the_next_tick(quiet: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_pages, "PAGE", 3)
-    with ringing(deploy) as (bell, _):
+    with ringing(quiet) as (bell, _):
         for day in range(7):
             bell.fail(**{"dagster/partition": f"day-{day}"})
         known = []
@@ -85,8 +85,8 @@ def test_a_page_that_is_full_is_gone_on_with_at_the_next_tick(deploy: Deploy, mo
         assert known == [3, 6, 7]
 
 
-def test_a_tick_that_has_no_time_left_reads_on_at_the_next_one(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
-    with ringing(deploy) as (bell, server):
+def test_a_tick_that_has_no_time_left_reads_on_at_the_next_one(quiet: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ringing(quiet) as (bell, server):
         bell.fail()
         with monkeypatch.context() as hurried:
             hurried.setattr(alerts, "_BUDGET", -1.0)
@@ -140,8 +140,8 @@ def test_a_held_feed_is_one_line_that_says_how_to_let_it_through(deploy: Deploy)
         assert lines(server) == ["• Over after 1 day: Feed cross_border is held"]
 
 
-def test_an_account_to_authorise_again_is_told_by_its_name_here(deploy: Deploy) -> None:
-    with ringing(deploy) as (bell, server), bell.merchant.database.begin() as connection:
+def test_an_account_to_authorise_again_is_told_by_its_name_here(quiet: Deploy) -> None:
+    with ringing(quiet) as (bell, server), bell.merchant.database.begin() as connection:
         connection.execute(
             text("""INSERT INTO ops.accounts (account, alibaba_user_id, state, reason, updated_at)
                     VALUES ('shop', '200042362', 'reauthorise', 'The refresh token has ended', now())""")
@@ -153,7 +153,7 @@ def test_an_account_to_authorise_again_is_told_by_its_name_here(deploy: Deploy) 
         assert "200042362" not in server.texts[0]
 
 
-def test_what_a_person_canceled_and_what_only_warns_is_no_alert(deploy: Deploy) -> None:
+def test_what_a_person_canceled_and_what_only_warns_is_no_alert(quiet: Deploy) -> None:
     @dg.asset(check_specs=[dg.AssetCheckSpec("only_warns", asset="thing")])
     def thing() -> dg.MaterializeResult:
         warning = dg.AssetCheckResult(
@@ -161,7 +161,7 @@ def test_what_a_person_canceled_and_what_only_warns_is_no_alert(deploy: Deploy) 
         )
         return dg.MaterializeResult(check_results=[warning])
 
-    with ringing(deploy) as (bell, server):
+    with ringing(quiet) as (bell, server):
         run = bell.instance.create_run_for_job(flaky)
         bell.instance.report_run_canceled(run)
         dg.materialize([thing], instance=bell.instance)
@@ -169,13 +169,13 @@ def test_what_a_person_canceled_and_what_only_warns_is_no_alert(deploy: Deploy) 
         assert server.requests == 0
 
 
-def test_a_blocking_check_is_told_and_the_run_that_it_stops_is_not(deploy: Deploy) -> None:
+def test_a_blocking_check_is_told_and_the_run_that_it_stops_is_not(quiet: Deploy) -> None:
     @dg.asset(check_specs=[dg.AssetCheckSpec("whole", asset="broken", blocking=True)])
     def broken() -> dg.MaterializeResult:
         failed = dg.AssetCheckResult(passed=False, check_name="whole", description="3 rows lack a key. Sync again.")
         return dg.MaterializeResult(check_results=[failed])
 
-    with ringing(deploy) as (bell, server):
+    with ringing(quiet) as (bell, server):
         assert not dg.materialize([broken], instance=bell.instance, raise_on_error=False).success
         bell.tick()
         assert [line.partition(" →")[0] for line in lines(server)] == [
@@ -183,8 +183,8 @@ def test_a_blocking_check_is_told_and_the_run_that_it_stops_is_not(deploy: Deplo
         ]
 
 
-def test_a_crash_that_dagster_repeats_by_itself_waits_for_how_that_ends(deploy: Deploy) -> None:
-    with ringing(deploy) as (bell, server):
+def test_a_crash_that_dagster_repeats_by_itself_waits_for_how_that_ends(quiet: Deploy) -> None:
+    with ringing(quiet) as (bell, server):
         run = bell.instance.create_run_for_job(flaky)
         bell.instance.report_run_failed(run, "The worker crashed")
         bell.tick()
@@ -195,9 +195,9 @@ def test_a_crash_that_dagster_repeats_by_itself_waits_for_how_that_ends(deploy: 
 
 
 def test_what_slack_does_not_take_is_kept_and_told_when_it_does(
-    deploy: Deploy, capfd: pytest.CaptureFixture[str]
+    quiet: Deploy, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with ringing(deploy) as (bell, server):
+    with ringing(quiet) as (bell, server):
         server.status = 500
         bell.fail()
         said = bell.tick()
@@ -220,9 +220,9 @@ def test_what_slack_does_not_take_is_kept_and_told_when_it_does(
     assert log.count("could not be posted") == 4
 
 
-def test_a_webhook_that_is_down_or_slow_loses_nothing(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webhook_that_is_down_or_slow_loses_nothing(quiet: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
-    merchant = deploy(variables={"DROPSHIP_ALERT_URL": f"http://127.0.0.1:{port}{SECRET_PATH}"})
+    merchant = quiet(variables={"DROPSHIP_ALERT_URL": f"http://127.0.0.1:{port}{SECRET_PATH}"})
     with installed(merchant) as instance:
         bell = Bell(merchant, instance)
         bell.fail()
@@ -239,12 +239,12 @@ def test_a_webhook_that_is_down_or_slow_loses_nothing(deploy: Deploy, monkeypatc
 
 
 def test_a_crash_between_posting_and_writing_it_down_repeats_the_message_and_loses_none(
-    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+    quiet: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with ringing(deploy) as (bell, server):
+    with ringing(quiet) as (bell, server):
         bell.fail()
         for crashed in ("post", "delivered"):  # before it is posted, and after
             with monkeypatch.context() as crashing:
@@ -260,8 +260,8 @@ def test_a_crash_between_posting_and_writing_it_down_repeats_the_message_and_los
         assert len(server.texts) == 2
 
 
-def test_without_a_cursor_that_can_be_read_the_last_day_is_read_again_and_nothing_told_twice(deploy: Deploy) -> None:
-    with ringing(deploy) as (bell, server):
+def test_without_a_cursor_that_can_be_read_the_last_day_is_read_again_and_nothing_told_twice(quiet: Deploy) -> None:
+    with ringing(quiet) as (bell, server):
         old = bell.fail(**{"dagster/partition": "old"})
         with bell.merchant.database.begin() as connection:
             connection.execute(
@@ -280,9 +280,9 @@ def test_without_a_cursor_that_can_be_read_the_last_day_is_read_again_and_nothin
         assert bell.merchant.value("SELECT count FROM ops.alerts") == 2
 
 
-def test_the_cursor_survives_a_restart(deploy: Deploy) -> None:
+def test_the_cursor_survives_a_restart(quiet: Deploy) -> None:
     with slack() as server:
-        merchant = deploy(variables={"DROPSHIP_ALERT_URL": server.url})
+        merchant = quiet(variables={"DROPSHIP_ALERT_URL": server.url})
         with installed(merchant) as instance:
             first = Bell(merchant, instance)
             first.fail()
@@ -297,9 +297,9 @@ def test_the_cursor_survives_a_restart(deploy: Deploy) -> None:
     assert [message.count("•") for message in server.texts] == [1, 1]
 
 
-def test_an_event_that_appears_behind_a_later_one_is_not_missed(deploy: Deploy) -> None:
+def test_an_event_that_appears_behind_a_later_one_is_not_missed(quiet: Deploy) -> None:
     """Dagster numbers an event before it commits it: two processes may be seen the other way round."""
-    with ringing(deploy) as (bell, server):
+    with ringing(quiet) as (bell, server):
         with bell.merchant.database.begin() as connection:
             reserved = connection.execute(text("SELECT nextval('dagster.event_logs_id_seq')")).scalar_one()
         bell.fail()
@@ -314,8 +314,8 @@ def test_an_event_that_appears_behind_a_later_one_is_not_missed(deploy: Deploy) 
         assert ["Run of two_steps" in message for message in server.texts] == [False, True]
 
 
-def test_a_log_that_was_emptied_is_read_from_its_new_beginning(deploy: Deploy) -> None:
-    with ringing(deploy) as (bell, server):
+def test_a_log_that_was_emptied_is_read_from_its_new_beginning(quiet: Deploy) -> None:
+    with ringing(quiet) as (bell, server):
         for _ in range(2):
             bell.fail()
             bell.tick()
@@ -328,8 +328,8 @@ def test_a_log_that_was_emptied_is_read_from_its_new_beginning(deploy: Deploy) -
         assert "Run of two_steps" in server.texts[-1]
 
 
-def test_when_nothing_happened_a_tick_asks_the_event_log_one_thing(deploy: Deploy) -> None:
-    with ringing(deploy) as (bell, _):
+def test_when_nothing_happened_a_tick_asks_the_event_log_one_thing(quiet: Deploy) -> None:
+    with ringing(quiet) as (bell, _):
         bell.fail()
         for _ in range(3):
             bell.tick()
@@ -373,12 +373,12 @@ def tick_of(bell: Bell, status: TickStatus, state: InstigatorState) -> None:
     )
 
 
-def test_a_sensor_that_keeps_failing_is_told_until_it_works_or_is_stopped(deploy: Deploy) -> None:
+def test_a_sensor_that_keeps_failing_is_told_until_it_works_or_is_stopped(quiet: Deploy) -> None:
     repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("dropship_pipeline"), "__repository__")
     origin = RemoteInstigatorOrigin(repository, "inbox")
     data = SensorInstigatorData()
     state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
-    with ringing(deploy) as (bell, server):
+    with ringing(quiet) as (bell, server):
         bell.instance.add_instigator_state(state)
         tick_of(bell, TickStatus.FAILURE, state)
         bell.tick()
@@ -405,11 +405,11 @@ def test_a_sensor_that_keeps_failing_is_told_until_it_works_or_is_stopped(deploy
         assert bell.kinds() == []
 
 
-def test_only_one_process_at_a_time_looks_for_alerts(deploy: Deploy) -> None:
+def test_only_one_process_at_a_time_looks_for_alerts(quiet: Deploy) -> None:
     from dropship_pipeline.problem import Problem
     from dropship_pipeline.storage.server.locks import exclusive
 
-    with ringing(deploy) as (bell, server):
+    with ringing(quiet) as (bell, server):
         bell.fail()
         with exclusive(bell.merchant.database, "alerts", timedelta(seconds=1), Problem("held")):
             assert "Another process looks for alerts" in bell.tick()
@@ -419,9 +419,9 @@ def test_only_one_process_at_a_time_looks_for_alerts(deploy: Deploy) -> None:
 
 
 def test_without_an_address_the_log_says_it_and_nothing_is_posted(
-    deploy: Deploy, capfd: pytest.CaptureFixture[str]
+    quiet: Deploy, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    merchant = deploy()
+    merchant = quiet()
     with installed(merchant) as instance:
         bell = Bell(merchant, instance)
         bell.fail()
@@ -430,8 +430,8 @@ def test_without_an_address_the_log_says_it_and_nothing_is_posted(
     assert capfd.readouterr().err.count("• New: Run of flaky failed at sometimes") == 1
 
 
-def test_the_address_is_nowhere_to_be_seen(deploy: Deploy, capfd: pytest.CaptureFixture[str]) -> None:
-    with ringing(deploy) as (bell, server):
+def test_the_address_is_nowhere_to_be_seen(quiet: Deploy, capfd: pytest.CaptureFixture[str]) -> None:
+    with ringing(quiet) as (bell, server):
         told = bell.fail(two_steps)
         said = bell.tick()
         server.status = 500
@@ -443,6 +443,6 @@ def test_the_address_is_nowhere_to_be_seen(deploy: Deploy, capfd: pytest.Capture
     assert SECRET_PATH not in shown + captured.out + captured.err
 
 
-def test_the_sensor_is_on_from_the_start_unless_the_settings_say_otherwise(deploy: Deploy) -> None:
+def test_the_sensor_is_on_from_the_start_unless_the_settings_say_otherwise(quiet: Deploy) -> None:
     for told, status in (("true", dg.DefaultSensorStatus.RUNNING), ("false", dg.DefaultSensorStatus.STOPPED)):
-        assert alert_sensor(deploy({"DROPSHIP_SCHEDULES": told}).settings).default_status is status
+        assert alert_sensor(quiet({"DROPSHIP_SCHEDULES": told}).settings).default_status is status
