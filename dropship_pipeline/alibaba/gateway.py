@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from dropship_pipeline.alibaba.dialect import Dialect, DialectMemory
 from dropship_pipeline.alibaba.pacing import Pacer
@@ -155,7 +155,7 @@ class Gateway:
         if token:
             params["access_token"] = token
         params["sign"] = signature(operation.path, params, self._app_secret)
-        encoded = urlencode(params, quote_via=quote, safe="")
+        encoded = "&".join([f"{name}={quote(value, safe='')}" for name, value in params.items()])
         url = self.base_url + operation.path
         method = operation.methods[0]
         if method == "POST":

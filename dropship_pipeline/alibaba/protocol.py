@@ -87,6 +87,8 @@ class ReportThrottle:
     sent_at: float
 
 
+_NEED_TOKEN, _TAKE_TURN = NeedToken(), TakeTurn()
+
 Step = NeedToken | TakeTurn | Send | Wait | RenewToken | GiveUpToken | ReportThrottle
 
 
@@ -139,9 +141,9 @@ def call(
     retries = _Retries(request, gateway, uniform)
     token: str | None = None
     if operation.needs_token:
-        token = _text(NeedToken(), (yield NeedToken()))
+        token = _text(_NEED_TOKEN, (yield _NEED_TOKEN))
     while True:
-        yield TakeTurn()
+        yield _TAKE_TURN
         dialect = retries.dialect()
         retries.attempts += 1
         gateway.tally.sent(operation.name)

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 
 
 def signature(path: str, params: Mapping[str, str], app_secret: str) -> str:
@@ -16,7 +17,9 @@ def signature(path: str, params: Mapping[str, str], app_secret: str) -> str:
         if value and name != "sign":
             parts.append(name)
             parts.append(value)
-    return hmac.digest(app_secret.encode(), "".join(parts).encode(), "sha256").hex().upper()
+    digest = _keyed(app_secret).copy()
+    digest.update("".join(parts).encode())
+    return digest.hexdigest().upper()
 
 
 def push_signature(app_key: str, app_secret: str, body: bytes) -> str:
@@ -31,3 +34,9 @@ def push_is_genuine(app_key: str, app_secret: str, body: bytes, authorization: s
     """
     claimed = (authorization or "").strip().lower().encode(errors="replace")
     return hmac.compare_digest(claimed, push_signature(app_key, app_secret, body).encode())
+
+
+# of tens of thousands of calls the key is one and the same, and to prepare it costs more than to use it
+@lru_cache(maxsize=4)
+def _keyed(secret: str) -> hmac.HMAC:
+    return hmac.new(secret.encode(), digestmod="sha256")

@@ -66,11 +66,20 @@ class ConcurrentCalls:
 
     async def outcome(self, request: Request) -> Outcome:
         """Do what the flow of the call asks for until it has an answer, or an error."""
-        flow = call(request, self._gateway)
+        gateway = self._gateway
+        flow = call(request, gateway)
         try:
             step = next(flow)
             while True:
-                step = flow.send(await self._do(step))
+                # what every call does is done here: another coroutine for each would cost as much as the signature
+                kind = type(step)
+                if kind is TakeTurn:
+                    gateway.tally.waited(await gateway.pacer.wait_turn_async())
+                    step = flow.send(None)
+                elif kind is NeedToken and (token := gateway.tokens.ready()) is not None:
+                    step = flow.send(token)
+                else:
+                    step = flow.send(await self._do(step))
         except StopIteration as stop:
             return Answered(stop.value)
         except ApiError as error:
@@ -83,10 +92,8 @@ class ConcurrentCalls:
         match step:
             case Send(request):
                 return await self._send(request)
-            case TakeTurn():
-                gateway.tally.waited(await gateway.pacer.wait_turn_async())
             case NeedToken():
-                return gateway.tokens.ready() or await asyncio.to_thread(gateway.tokens.access_token)
+                return await asyncio.to_thread(gateway.tokens.access_token)
             case Wait(seconds):
                 await asyncio.sleep(seconds)
             case RenewToken(stale):
