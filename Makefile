@@ -28,6 +28,7 @@ up: $(INSTALLED) ## everything as services until Ctrl-C: Postgres, the Dagster U
 	@$(BIN)/dropship up $(if $(PORT),--port $(PORT))
 
 test: $(INSTALLED) ## every test
+	@$(BIN)/python -m compileall -q dropship_pipeline  # once, not in each of the hundreds of processes that tests start
 	@$(BIN)/python -m pytest -n 4 --dist loadgroup  # on two cores too: half of the time tests wait for processes
 
 faults: $(INSTALLED) ## trials of every fault there is: half an hour; one of them: ROW=stores.commit_unknown SEED=17
