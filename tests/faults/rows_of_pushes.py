@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -114,25 +114,32 @@ def _work_off(trial: Trial, merchant: Merchant) -> None:
     trial.require(not left, "I1", "ops.webhook_inbox", f"{len(left)} messages were never settled")
 
 
-def pushed(
-    deliver: Callable[[Trial, Merchant, random.Random], None], apart_from: tuple[str, ...] = ()
-) -> Callable[[Trial], None]:
+def play_ways(trial: Trial, ways: Sequence["Pushed"]) -> None:
+    """Messages delivered in several ways to one merchant, one after the other."""
+    schedule = Schedule(some_world(trial.draw), (), new=False, days=0.25)
+    trial.plan = str(schedule)
+    expected = undisturbed(trial.machine, schedule)
+    with trial.machine.merchant(schedule.world) as merchant:
+        trial.machine.reader.watch(merchant.lake)
+        merchant.days_pass(schedule.days)
+        for way in ways:
+            way.deliver(trial, merchant, trial.draw)
+            _work_off(trial, merchant)
+            with merchant.database.begin() as connection:
+                connection.execute(text("TRUNCATE ops.webhook_inbox"))
+        recover(trial, merchant)
+        judge(trial, merchant, expected.rows, None, tuple(name for way in ways for name in way.apart_from))
+
+
+@dataclass(frozen=True)
+class Pushed:
     """A trial: hours pass at Alibaba.com, messages are delivered in a certain way, the inbox is worked off."""
 
-    def play_it(trial: Trial) -> None:
-        draw = trial.draw
-        schedule = Schedule(some_world(draw), (), new=False, days=0.25)
-        trial.plan = str(schedule)
-        expected = undisturbed(trial.machine, schedule)
-        with trial.machine.merchant(schedule.world) as merchant:
-            trial.machine.reader.watch(merchant.lake)
-            merchant.days_pass(schedule.days)
-            deliver(trial, merchant, draw)
-            _work_off(trial, merchant)
-            recover(trial, merchant)
-            judge(trial, merchant, expected.rows, None, apart_from)
+    deliver: Callable[[Trial, Merchant, random.Random], None]
+    apart_from: tuple[str, ...] = ()
 
-    return play_it
+    def __call__(self, trial: Trial) -> None:
+        play_ways(trial, [self])
 
 
 def _duplicates(trial: Trial, merchant: Merchant, draw: random.Random) -> None:
@@ -259,14 +266,14 @@ def _nobody_listens(_trial: Trial, _merchant: Merchant, _draw: random.Random) ->
 
 
 ROWS = (
-    Row("pushes.duplicates", "a duplicate twelve times", pushed(_duplicates)),
-    Row("pushes.out_of_order", "out of order", pushed(_out_of_order)),
-    Row("pushes.two_in_a_second", "two in one second", pushed(_two_in_a_second)),
-    Row("pushes.not_genuine", "forged, unsigned, replayed from last week, re-serialised", pushed(_not_genuine)),
-    Row("pushes.unknown", "unknown type; an unknown product", pushed(_unknown, ("ops.fetches",))),
-    Row("pushes.delete_then_add", "DELETE then ADD", pushed(_delete_then_add)),
-    Row("pushes.receiver_killed", "the receiver killed between commit and its 200", pushed(_dies(signal.SIGKILL))),
-    Row("pushes.receiver_ends", "SIGTERM drains", pushed(_dies(signal.SIGTERM))),
-    Row("pushes.flood", "1,000 a second with a slow database", pushed(_flood)),
-    Row("pushes.downtime", "six hours of receiver downtime made good by polling", pushed(_nobody_listens)),
+    Row("pushes.duplicates", "a duplicate twelve times", Pushed(_duplicates)),
+    Row("pushes.out_of_order", "out of order", Pushed(_out_of_order)),
+    Row("pushes.two_in_a_second", "two in one second", Pushed(_two_in_a_second)),
+    Row("pushes.not_genuine", "forged, unsigned, replayed from last week, re-serialised", Pushed(_not_genuine)),
+    Row("pushes.unknown", "unknown type; an unknown product", Pushed(_unknown, ("ops.fetches",))),
+    Row("pushes.delete_then_add", "DELETE then ADD", Pushed(_delete_then_add)),
+    Row("pushes.receiver_killed", "the receiver killed between commit and its 200", Pushed(_dies(signal.SIGKILL))),
+    Row("pushes.receiver_ends", "SIGTERM drains", Pushed(_dies(signal.SIGTERM))),
+    Row("pushes.flood", "1,000 a second with a slow database", Pushed(_flood)),
+    Row("pushes.downtime", "six hours of receiver downtime made good by polling", Pushed(_nobody_listens)),
 )
