@@ -250,6 +250,39 @@ SNAPSHOTS = Table(
     key=("snapshot",),
 )
 
+TABLE_WRITES = Table(
+    "ops",
+    "table_writes",
+    "Which tables were written to, by which transaction, since they were last published: their triggers note it. What "
+    "is not named here is not published anew. To have a table published anew, insert a row.",
+    (
+        Column("table_name", _TEXT, "The table, `schema.name`", nullable=False, example="catalog.products"),
+        Column("transaction_id", _BIG, "Postgres's number of the transaction that wrote to it", nullable=False),
+        Column(
+            "began_at", _TIME, "When that began (UTC): in a restored database its number is no other's", nullable=False
+        ),
+    ),
+    key=("table_name", "transaction_id", "began_at"),
+)
+
+PUBLISHES = Table(
+    "ops",
+    "publishes",
+    "The snapshot that this database published last, in one row: whatever was written to the tables since then is in "
+    "ops.table_writes.",
+    (
+        Column(
+            "number",
+            _BIG,
+            "Counts on with each publish: whoever comes too late to record his finds its number taken",
+            nullable=False,
+        ),
+        Column("snapshot", _TEXT, "Its folder", nullable=False),
+        Column("taken_at", _TIME, "The moment that its tables show (UTC), as it says of itself", nullable=False),
+    ),
+    key=("number",),
+)
+
 SYNCS = Table(
     "ops",
     "syncs",
@@ -406,6 +439,8 @@ OPS_TABLES = (
     WATCHED_OFFERS,
     HOLD_RULES,
     SNAPSHOTS,
+    TABLE_WRITES,
+    PUBLISHES,
     SYNCS,
     ALERTS,
     ORDER_FETCHES,

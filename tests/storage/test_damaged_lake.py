@@ -62,6 +62,7 @@ def test_a_damaged_snapshot_is_set_aside_and_named_by_the_next_publish(
     described: Database, lake: Lake, spoil: Callable[[Path], None]
 ) -> None:
     publish(described, lake, "old", keep=7)
+    tell(described, "UPDATE catalog.product_descriptions SET html = html WHERE product_id = '1'")
     newest = publish(described, lake, "damaged", keep=7)
     old, name = snapshot_names(lake)
     assert damaged(lake, [old, name], every_page=True) == []

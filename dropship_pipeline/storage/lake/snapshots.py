@@ -1,8 +1,9 @@
-"""Publishing: every public table as Parquet, and two marts, from one transaction, in a new folder.
+"""Publishing: every public table as Parquet, and two marts, as they are at one moment, in a new folder.
 
 `snapshots/<UTC time>/<schema>/<table>.parquet`, with a `snapshot.json` that says that the folder is whole and what it
 holds. The newest is `latest/` (a symbolic link, local lakes only) and `latest.json` (a copy of its `snapshot.json`).
-Each file is read back and held against its table before the folder becomes `latest` in one step: `verification.py`.
+A file whose table was not written to since is that of the snapshot before; each other one is read back and held against
+its table before the folder becomes `latest` in one step: `exports.py`, `verification.py`.
 
 Who publishes holds a lock, and may lose it without noticing: a process that was stopped, say. So whoever gets it next
 first discards what is unfinished, the pointer that is being made included, and an older publisher can finish nothing
@@ -11,13 +12,10 @@ that the newer one did not see (ADR 0016). A bucket has no such step: there the 
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import text
 
 from dropship_pipeline.problem import Problem
@@ -31,24 +29,15 @@ from dropship_pipeline.storage.lake.damage import (
     read_manifest,
     snapshot_names,
 )
-from dropship_pipeline.storage.lake.place import Draft, Lake, LakeProblem
-from dropship_pipeline.storage.lake.verification import (
-    Measures,
-    Verified,
-    compare,
-    measure_in_parquet,
-    measure_in_postgres,
-)
-from dropship_pipeline.storage.server.arrow_connection import ArrowConnection
+from dropship_pipeline.storage.lake.exports import export
+from dropship_pipeline.storage.lake.place import Lake, LakeProblem
+from dropship_pipeline.storage.lake.verification import Verified
+from dropship_pipeline.storage.lake.writes import Standing, gather, settle
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.locks import Held, hold
-from dropship_pipeline.tables.arrow import arrow_schema
-from dropship_pipeline.tables.model import Table, View
-from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS
 
 _NAME = "%Y-%m-%dT%H-%M-%SZ"  # no colons: not every file system and shell takes them
 _WAIT = timedelta(minutes=15)
-_BATCH_BYTES = 8_000_000  # as Postgres sends them; a batch becomes a row group: some 100,000 price tiers
 
 _KNOWN = text("SELECT snapshot FROM ops.snapshots")
 _RECORD = text("""
@@ -74,26 +63,32 @@ class Snapshot:
 
 
 def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
-    """Write all public tables as they are at one moment, make that the newest snapshot, and keep the last `keep`.
+    """Make a snapshot of all public tables as they are at one moment the newest, and keep the last `keep`.
 
+    What nobody wrote to since the snapshot before costs next to nothing, nor does a file of it take up room twice.
     All or nothing: what fails or is killed leaves the newest snapshot as it was. Readers of older ones are not
     disturbed until those are the oldest. Raises `DatabaseProblem`, `LakeProblem`, and `Mismatch` if a file that was
     written does not hold what its table holds.
     """
     with _alone(database, lake) as alone:
         _clean(lake, alone)
-        damage = damaged(lake, snapshot_names(lake)[-1:])
-        name = _next_name(snapshot_names(lake))
+        names = snapshot_names(lake)
+        damage = damaged(lake, names[-1:])
+        if damage:
+            damage = damaged(lake, names)  # older ones may have the same file
+        name = _next_name(names)
         folder = f"{ROOT}/{name}"
         with _lock_first(alone), lake.new_folder(folder) as draft:
-            taken_at, verified = _write_tables(database, draft)
-            row_counts = {table.table: table.rows for table in verified}
+            found = dict.fromkeys(names[-1:], ()) | {one.snapshot: one.files for one in damage}
+            exported = export(database, lake, draft, found)
+            row_counts = {table.table: table.rows for table in exported.verified}
             said = {
                 "snapshot": name,
                 "path": folder,
                 "run_id": run_id,
-                "taken_at": taken_at.astimezone(UTC).isoformat(),
+                "taken_at": exported.standing.taken_at.isoformat(),
                 "row_counts": row_counts,
+                "made_of": exported.made_of,
             }
             manifest = json.dumps(said, indent=2).encode()
             alone.confirm()  # somebody else may publish, and remove what is unfinished, since the lock was lost
@@ -108,8 +103,8 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
                 lake.write(LATEST_JSON, manifest)
         set_aside = tuple(_set_aside(lake, one) for one in damage)
         _prune(lake, keep)
-        _record(database, lake)
-    return Snapshot(lake.at(folder), row_counts, verified, set_aside)
+        _record(database, lake, (name, exported.standing))
+    return Snapshot(lake.at(folder), row_counts, exported.verified, set_aside)
 
 
 @contextmanager
@@ -137,6 +132,7 @@ def drop_expired(database: Database, lake: Lake, keep: int) -> int:
         found = len(expired(lake, keep))
         _prune(lake, keep)
         _record(database, lake)
+    gather(database)
     return found
 
 
@@ -157,60 +153,6 @@ def latest_snapshot(lake: Lake) -> str | None:
         return lake.at(json.loads(lake.read(LATEST_JSON).to_pybytes())["path"])
     except (ValueError, LookupError):
         raise LakeProblem(f"{lake.at(LATEST_JSON)} is damaged", "Publish anew: dropship publish") from None
-
-
-def _write_tables(database: Database, draft: Draft) -> tuple[datetime, tuple[Verified, ...]]:
-    """Write every public table from one transaction, and verify it; the moment that it sees, and what was verified."""
-    # files are read back beside, while Postgres measures and sends the next table
-    with (
-        database.adbc() as connection,
-        ThreadPoolExecutor(max_workers=1, thread_name_prefix="read back") as beside,
-    ):
-        connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        [(taken_at,)] = connection.run("SELECT now()")
-        sides = []
-        published: tuple[Table | View, ...] = (*PUBLISHED, *PUBLISHED_VIEWS)
-        for table in published:
-            _write_table(connection, table, draft)
-            in_parquet = beside.submit(_read_back, table, draft)
-            sides.append((table, measure_in_postgres(connection, table), in_parquet))
-        connection.run("COMMIT")
-        return taken_at, tuple(compare(table, ours, theirs.result()) for table, ours, theirs in sides)
-
-
-def _write_table(connection: ArrowConnection, table: Table | View, draft: Draft) -> None:
-    schema = arrow_schema(table)
-    with (
-        draft.open_output(_path(table)) as sink,
-        pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer,
-        closing(connection.batches(_select(table), _BATCH_BYTES)) as batches,
-    ):
-        for batch in batches:
-            writer.write_batch(_pinned(batch, schema))
-
-
-def _read_back(table: Table | View, draft: Draft) -> Measures:
-    with draft.open_input(_path(table)) as source:
-        return measure_in_parquet(source, table)
-
-
-def _path(table: Table | View) -> str:
-    return f"{table.schema}/{table.name}.parquet"
-
-
-def _select(table: Table | View) -> str:
-    """The rows in the order of the key; those of a change log as they happened, and of one moment as written."""
-    order = table.key or ("observed_at", "ctid")
-    return f"SELECT {', '.join(table.column_names)} FROM {table.full_name} ORDER BY {', '.join(order)}"  # noqa: S608  our own names
-
-
-def _pinned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch in the table's own types: ADBC gives numbers of arbitrary precision as text."""
-    columns = [
-        (column.storage if isinstance(column, pa.ExtensionArray) else column).cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _next_name(names: list[str]) -> str:
@@ -250,15 +192,19 @@ def _prune(lake: Lake, keep: int) -> None:
         lake.delete_folder(folder)
 
 
-def _record(database: Database, lake: Lake) -> None:
-    """Make `ops.snapshots` say what is in the lake, also what a publish that was killed did not come to record."""
+def _record(database: Database, lake: Lake, published: tuple[str, Standing] | None = None) -> None:
+    """Make `ops.snapshots` say what is in the lake, also what a publish that was killed did not come to record.
+
+    `published`: the snapshot that was published just now, and how the tables stood.
+    """
     names = snapshot_names(lake)
-    with database.begin() as connection:
+    with database.autocommit() as connection:
         known = set(connection.execute(_KNOWN).scalars())
-        for name in names:
-            if name not in known:
-                said = read_manifest(lake, name)
-                if said is not None:
-                    counts = json.dumps(said["row_counts"])
-                    connection.execute(_RECORD, {"snapshot": name, "run_id": said["run_id"], "row_counts": counts})
+    unknown = {name: said for name in names if name not in known and (said := read_manifest(lake, name)) is not None}
+    with database.begin() as connection:
+        for name, said in unknown.items():
+            counts = json.dumps(said["row_counts"])
+            connection.execute(_RECORD, {"snapshot": name, "run_id": said["run_id"], "row_counts": counts})
         connection.execute(_FORGET, {"kept": names})
+        if published is not None:
+            settle(connection, published[1], published[0])

@@ -35,7 +35,10 @@ class Mismatch(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A file that holds what its table (`schema.table`) holds: its rows, and how many measures were compared."""
+    """A file that holds what its table (`schema.table`) holds: its rows, and how many measures were compared.
+
+    They were when it was written: now, or when an earlier snapshot was published that it is taken over from.
+    """
 
     table: str
     rows: int
@@ -106,11 +109,19 @@ def _measures(column: Column) -> Sequence[_Measure]:
     return ((_COUNT,) if column.nullable else ()) + _OF_TYPE[column.type]
 
 
-def measure_in_postgres(connection: ArrowConnection, table: Table | View) -> Measures:
-    """Measure the table over a connection, in its transaction: one pass, whatever the number of columns."""
+def count_measures(table: Table | View) -> int:
+    """How many measures of the table are compared."""
+    return 1 + sum(len(_measures(column)) for column in table.columns)
+
+
+def measure_in_postgres(connection: ArrowConnection, table: Table | View, source: str = "") -> Measures:
+    """Measure the table over a connection, in its transaction: one pass, whatever the number of columns.
+
+    `source`: what its rows are read from, if not from itself.
+    """
     wanted = [(column.name, measure) for column in table.columns for measure in _measures(column)]
     selected = ", ".join(["count(*)", *(measure.sql.format(name) for name, measure in wanted)])
-    [(rows, *found)] = connection.run(f"SELECT {selected} FROM {table.full_name}")  # noqa: S608  our own names
+    [(rows, *found)] = connection.run(f"SELECT {selected} FROM {source or table.full_name}")  # noqa: S608  ours
     named = {
         f"{name}: {measure.name}": None if value is None else measure.read(value)
         for (name, measure), value in zip(wanted, found, strict=True)
