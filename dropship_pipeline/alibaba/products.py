@@ -12,6 +12,7 @@ dataclass, and a column of them is one `zip`.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from dropship_pipeline.alibaba.batches import BatchAnswer, read_batch
@@ -278,19 +279,44 @@ def _tiers(value: object, currency: str | None, notes: list[Nulled]) -> tuple[Pr
         if raw is None:
             continue
         get = raw.get
-        least = count(get("min_quantity"), "skus[].ladder_price[].min_quantity", notes)
-        if least is None:
+        values = get("min_quantity"), get("max_quantity"), get("price"), get("currency"), currency
+        try:
+            tier = _plain_tier(*values)
+        except TypeError:  # a list or an object where a text should be: it cannot be looked up
+            tier = None
+        if tier is None:
+            tier = _tier(*values, notes)
+        if tier is None:
             note(notes, "skus[].ladder_price[]", item)
             continue
-        most = integer(get("max_quantity"), "skus[].ladder_price[].max_quantity", notes)
-        if most is not None and most < 0:  # -1: no upper bound (live facts: Answers)
-            if most != -1:
-                note(notes, "skus[].ladder_price[].max_quantity", most)
-            most = None
-        tiers[least] = PriceTier(
-            least,
-            most,
-            price(get("price"), "skus[].ladder_price[].price", notes),
-            currency_code(get("currency"), "skus[].ladder_price[].currency", notes) or currency,
-        )
+        tiers[tier.min_quantity] = tier
     return tuple(tiers.values())
+
+
+def _tier(
+    least: object, most: object, amount: object, given: object, currency: str | None, notes: list[Nulled]
+) -> PriceTier | None:
+    """A tier from its fields, in the product's `currency` if it names none; None without a quantity to begin at."""
+    begins = count(least, "skus[].ladder_price[].min_quantity", notes)
+    if begins is None:
+        return None
+    ends = integer(most, "skus[].ladder_price[].max_quantity", notes)
+    if ends is not None and ends < 0:  # -1: no upper bound (live facts: Answers)
+        if ends != -1:
+            note(notes, "skus[].ladder_price[].max_quantity", ends)
+        ends = None
+    return PriceTier(
+        begins,
+        ends,
+        price(amount, "skus[].ladder_price[].price", notes),
+        currency_code(given, "skus[].ladder_price[].currency", notes) or currency,
+    )
+
+
+# The SKUs of a product mostly share one ladder: reading a tier again costs a look-up. `typed`: 1 is not true.
+@lru_cache(maxsize=1 << 12, typed=True)
+def _plain_tier(least: object, most: object, amount: object, given: object, currency: str | None) -> PriceTier | None:
+    """The tier of which nothing has to be noted; None for every other."""
+    notes: list[Nulled] = []
+    tier = _tier(least, most, amount, given, currency, notes)
+    return None if notes else tier

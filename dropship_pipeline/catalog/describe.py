@@ -1,12 +1,13 @@
 """Descriptions into rows: a product and everything that hangs on it (guide §4)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
-from dropship_pipeline.alibaba.products import Product, Sku
-from dropship_pipeline.catalog.columns import arrow_table
+from dropship_pipeline.alibaba.products import PriceTier, Product, Sku, SkuAttribute
+from dropship_pipeline.catalog.columns import arrow_columns, arrow_table, transposed
 from dropship_pipeline.tables import catalog as tables
 
 # What the merge knows and a payload does not: see `storage.catalog.merge`
@@ -51,23 +52,37 @@ class DescriptionRows:
                 tables.SKUS,
                 [(s.sku_id, owner, s.seller_sku_id, s.status, s.unit, s.image_url) for owner, s in skus.values()],
             ),
-            tables.SKU_ATTRIBUTES.full_name: arrow_table(
-                tables.SKU_ATTRIBUTES,
-                [
-                    (sku.sku_id, position, owner, *attribute)
-                    for owner, sku in skus.values()
-                    for position, attribute in enumerate(sku.attributes)
-                ],
-            ),
-            tables.PRICE_TIERS.full_name: arrow_table(
-                tables.PRICE_TIERS,
-                [
-                    (sku.sku_id, tier.min_quantity, owner, tier.max_quantity, tier.price, tier.currency)
-                    for owner, sku in skus.values()
-                    for tier in sku.tiers
-                ],
-            ),
+            tables.SKU_ATTRIBUTES.full_name: _attributes(skus.values()),
+            tables.PRICE_TIERS.full_name: _tiers(skus.values()),
         }
+
+
+def _attributes(skus: Iterable[tuple[str, Sku]]) -> pa.Table:
+    # there are ten of these in a product: no row is made of them, they go into columns as they are
+    owners: list[str] = []
+    sku_ids: list[str] = []
+    positions: list[int] = []
+    attributes: list[SkuAttribute] = []
+    for owner, sku in skus:
+        several = len(sku.attributes)
+        owners += [owner] * several
+        sku_ids += [sku.sku_id] * several
+        positions += range(several)
+        attributes += sku.attributes
+    return arrow_columns(tables.SKU_ATTRIBUTES, [sku_ids, positions, owners, *transposed(attributes, 5)])
+
+
+def _tiers(skus: Iterable[tuple[str, Sku]]) -> pa.Table:
+    owners: list[str] = []
+    sku_ids: list[str] = []
+    tiers: list[PriceTier] = []
+    for owner, sku in skus:
+        several = len(sku.tiers)
+        owners += [owner] * several
+        sku_ids += [sku.sku_id] * several
+        tiers += sku.tiers
+    least, most, price, currency = transposed(tiers, 4)
+    return arrow_columns(tables.PRICE_TIERS, [sku_ids, least, owners, most, price, currency])
 
 
 def _product_row(product: Product, described_at: datetime) -> tuple[Any, ...]:

@@ -187,6 +187,30 @@ def test_a_tier_or_a_period_without_its_quantity_is_left_out():
     assert fields(product) == ["deliver_periods[]", "skus[].ladder_price[].min_quantity", "skus[].ladder_price[]"]
 
 
+@pytest.mark.parametrize(
+    ("odd", "price"), [("-3.69", None), (["3.69", "4"], None), ([], None), (True, None), (1.5, Decimal("1.5000"))]
+)
+def test_what_is_odd_about_a_tier_is_noted_of_each_sku_that_has_it(odd, price):
+    told = DESCRIPTION
+    for sku in (0, 1):
+        told = changed(told, "skus", sku, "ladder_price", 0, "price", odd)
+    for _ in range(2):
+        product = read_product(told, PRODUCT_ID)
+        assert [sku.tiers[0].price for sku in product.skus] == [price, price]
+        assert fields(product) == ([] if price else ["skus[].ladder_price[].price"] * 2)
+
+
+def test_a_tier_is_never_taken_for_one_that_only_python_holds_for_the_same():
+    def first_tier(name, value):
+        told = changed(DESCRIPTION, "skus", 0, "ladder_price", 0, name, value)
+        return read_product(told, PRODUCT_ID).skus[0].tiers[0]
+
+    assert [first_tier("min_quantity", least).min_quantity for least in (1, 1.0, True)] == [1, 1, 500]
+    told = changed(DESCRIPTION, "skus", 0, "ladder_price", 0, {"min_quantity": "1", "price": "2"})
+    tiers = [read_product(changed(told, "currency", code), PRODUCT_ID).skus[0].tiers[0] for code in ("USD", "EUR")]
+    assert [tier.currency for tier in tiers] == ["USD", "EUR"]
+
+
 def test_a_sku_that_comes_twice_counts_as_it_came_last_children_and_all():
     told = changed(DESCRIPTION, "skus", 1, "sku_id", "105613018158")
     (sku,) = read_product(told, PRODUCT_ID).skus
