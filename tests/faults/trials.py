@@ -200,12 +200,14 @@ def _disturb(trial: Trial, merchant: Merchant, schedule: Schedule, passed: dict[
     losses = 0
     for disturbed in schedule.disturbed:
         merchant.switch_on(*schedule.lasting, *disturbed.faults)
-        point = disturbed.point and str(disturbed.point.of(passed or merchant.passed))
+        point = disturbed.point.of(passed or merchant.passed) if disturbed.point else None
         with AROUND[disturbed.around](merchant):
             options = dict(disturbed.options)
             # without memory nobody can choose words
-            ended = trial.keep(merchant.run(point=point, **options), may_crash="memory_mb" in options)
-        trial.bit |= not ended.is_done or bool(disturbed.around) or merchant.was_hit()
+            ended = trial.keep(merchant.run(point=point and str(point), **options), may_crash="memory_mb" in options)
+        trial.bit |= not ended.is_done or bool(disturbed.around or disturbed.options) or merchant.was_hit()
+        if point is not None and ended.said:
+            trial.bit |= ended.said["passed"].get(point.name, 0) >= point.nth
         merchant.switch_off()
         trial.found(invariants.torn_in_postgres(merchant))
         told += ended.problems
