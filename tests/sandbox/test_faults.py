@@ -241,6 +241,29 @@ def test_same_page_for_ever(with_fault):
     assert client.page("us_standard", 999, 20)["result"]["result_data"] == first
 
 
+def test_products_that_moved_between_feeds_are_in_the_other_one_and_counted_there(with_fault, faulty):
+    before = {feed: set(truth(faulty, feed)) for feed in ("us_standard", "cross_border")}
+    client = with_fault("moved_between:from=us_standard:to=cross_border")
+    left = before["us_standard"] - set(client.pages("us_standard", 100))
+    assert 0.1 < len(left) / len(before["us_standard"]) < 0.4
+    assert set(client.pages("cross_border", 100)) == before["cross_border"] | left
+    total = client.page("us_standard", 0, 20)["result"]["result_total"]
+    assert int(total) == len(before["us_standard"]) - len(left)
+
+
+def test_faults_that_were_all_switched_off_have_the_same_luck_again(with_fault, faulty):
+    ids = truth(faulty, "us_standard")[:40]
+
+    def unlucky():
+        client = with_fault("wrong_result_code:0.5")
+        return [client.describe(str(i))["result"]["result_code"] for i in ids]
+
+    first = unlucky()
+    faulty.control("faults", method="DELETE")
+    assert unlucky() == first
+    assert len(set(first)) == 2
+
+
 def test_detail_gone_hits_the_same_products_again(with_fault, faulty):
     client = with_fault("detail_gone:0.5")
     ids = truth(faulty, "us_standard")[:40]
