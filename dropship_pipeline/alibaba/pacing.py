@@ -8,6 +8,7 @@ import asyncio
 import threading
 import time
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from dropship_pipeline.alibaba.evidence import ThrottleEvidence
 from dropship_pipeline.alibaba.rate import LEASE_SECONDS, CallBudget, Grant, LocalCallBudget
@@ -40,6 +41,8 @@ class Pacer:
         self._wanted = 1
         self._hoarded = False  # slots of the last lease went stale
         self._evidence = ThrottleEvidence(time.monotonic())
+        # were every task of a fan-out to look for itself, a low rate would cost as much as the calls
+        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     def wait_turn(self) -> float:
         """Block until the next slot. Gives the seconds waited."""
@@ -57,20 +60,32 @@ class Pacer:
 
     async def wait_turn_async(self) -> float:
         """Wait for the next slot without blocking the loop. Gives the seconds waited."""
-        waited = 0.0
+        began = None
         while True:
             turn = self._take()
-            if turn is None:
-                if self._prompt:
-                    self._refill()
-                else:
-                    await asyncio.to_thread(self._refill)
-                continue
+            if turn is None or not turn.taken:
+                began = began or time.monotonic()
+                turn = await self._in_line()
             if turn.seconds > _PROMPT:
+                began = began or time.monotonic()
                 await asyncio.sleep(turn.seconds)
-                waited += turn.seconds
-            if turn.taken and turn.generation == self._generation:
-                return waited
+            if turn.generation == self._generation:
+                return 0.0 if began is None else time.monotonic() - began
+
+    async def _in_line(self) -> _Turn:
+        """The next slot, as soon as it is near. One task of a loop looks for it, the others wait behind."""
+        async with self._lines.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            while True:
+                turn = self._take()
+                if turn is None:
+                    if self._prompt:
+                        self._refill()
+                    else:
+                        await asyncio.to_thread(self._refill)
+                elif turn.taken:
+                    return turn
+                else:
+                    await asyncio.sleep(turn.seconds)
 
     def throttled(self, wait_seconds: float, sent_at: float) -> None:
         """The gateway throttled a call sent at `sent_at` (monotonic clock). May take a trip to a store.
