@@ -232,6 +232,26 @@ def test_snapshots_are_published_to_a_bucket_and_old_ones_go(bucket: Served, dat
             assert pq.read_table(source).num_rows == 0
 
 
+def test_what_nobody_wrote_to_is_copied_within_the_bucket(bucket: Served, database: Database) -> None:
+    state, url = bucket
+    lake = Lake(url)
+    first = publish(database, lake, "run", keep=2).path
+    with database.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO catalog.price_tiers VALUES ('1', 1, 'P1', NULL, 12.34, 'USD')")
+    second = publish(database, lake, "run", keep=2).path
+    anew = {
+        table.name
+        for table in PUBLISHED
+        if state.objects[key(first, table.name)] is not state.objects[key(second, table.name)]
+    }
+    assert anew == {"price_tiers"}
+
+
+def key(snapshot: str, table: str) -> str:
+    [schema] = {one.schema for one in PUBLISHED if one.name == table}
+    return f"{snapshot.removeprefix(f's3://{BUCKET}/')}/{schema}/{table}.parquet"
+
+
 def test_what_was_published_to_a_bucket_is_read_from_there(bucket: Served, database: Database) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql("INSERT INTO catalog.price_tiers VALUES ('1', 1, 'P1', NULL, 12.34, 'USD')")

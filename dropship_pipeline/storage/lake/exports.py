@@ -35,11 +35,12 @@ _BATCH_BYTES = 8_000_000  # as Postgres sends them; a batch becomes a row group:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was put into a draft: how the tables stood, what is in their files, and what each is made of."""
+    """What was put into a draft: how the tables stood, what is in their files, what each is made of, and its bytes."""
 
     standing: Standing
     verified: tuple[Verified, ...]
     made_of: Mapping[str, str]
+    sizes: Mapping[str, int]
 
 
 def export(database: Database, lake: Lake, draft: Draft, looked_at: Mapping[str, Sequence[str]]) -> Exported:
@@ -76,7 +77,10 @@ def export(database: Database, lake: Lake, draft: Draft, looked_at: Mapping[str,
             else:
                 ours, theirs = written[table.full_name]
                 verified.append(compare(table, ours, theirs.result()))
-        return Exported(standing, tuple(verified), made_of)
+        sizes = draft.sizes()
+        return Exported(
+            standing, tuple(verified), made_of, {table.full_name: sizes[_path(table)] for table in published}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,13 @@ def _unchanged(
     broken = looked_at.get(base.snapshot)
     if broken is None:
         broken = [file for one in damaged(lake, [base.snapshot]) for file in one.files]
+    sizes = lake.sizes(f"{ROOT}/{base.snapshot}")
+    made_then, sizes_then = manifest.get("made_of", {}), manifest.get("bytes", {})
     return {
         table.full_name: _Kept(base.snapshot, manifest["row_counts"][table.full_name])
         for table in published
-        if manifest.get("made_of", {}).get(table.full_name) == made_of[table.full_name]
+        if made_then.get(table.full_name) == made_of[table.full_name]
+        and sizes_then.get(table.full_name) == sizes.get(_path(table))
         and not standing.is_written(table)
         and _path(table) not in broken
     }

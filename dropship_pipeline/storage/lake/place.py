@@ -135,9 +135,12 @@ class Lake:
 
     def size(self, under: str) -> int:
         """The bytes of all files under a folder; 0 where there is no such folder."""
-        selector = fs.FileSelector(self._full(under), recursive=True, allow_not_found=True)
+        return sum(self.sizes(under).values())
+
+    def sizes(self, under: str) -> dict[str, int]:
+        """The bytes of each file under a folder, by its path from there; none where there is no such folder."""
         with self.in_our_words(under):
-            return sum(info.size or 0 for info in self._fs.get_file_info(selector) if info.type == fs.FileType.File)
+            return _sizes(self._fs, self._full(under))
 
     def rename(self, path: str, new_path: str) -> None:
         """Give a file another name."""
@@ -296,11 +299,21 @@ class Draft:
                     raise
                 shutil.copyfile(source, target)
 
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each file in the folder, by its path from there."""
+        with self._lake.in_our_words(self._folder):
+            return _sizes(self._fs, self._folder)
+
     @contextmanager
     def open_input(self, path: str) -> Iterator[pa.NativeFile]:
         """A file in the folder that was written, to be read back."""
         with self._lake.in_our_words(path), self._fs.open_input_file(f"{self._folder}/{path}") as source:
             yield source
+
+
+def _sizes(file_system: fs.FileSystem, folder: str) -> dict[str, int]:
+    found = file_system.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+    return {info.path[len(folder) + 1 :]: info.size or 0 for info in found if info.type == fs.FileType.File}
 
 
 def _hidden(path: Path, suffix: str) -> Path:

@@ -89,6 +89,7 @@ def publish(database: Database, lake: Lake, run_id: str, keep: int) -> Snapshot:
                 "taken_at": exported.standing.taken_at.isoformat(),
                 "row_counts": row_counts,
                 "made_of": exported.made_of,
+                "bytes": exported.sizes,
             }
             manifest = json.dumps(said, indent=2).encode()
             alone.confirm()  # somebody else may publish, and remove what is unfinished, since the lock was lost

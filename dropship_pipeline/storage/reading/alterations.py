@@ -1,9 +1,10 @@
 """What was altered by hand: tables that are not what their definitions, their change logs or the newest snapshot say.
 
 Three questions, each one pass: whether the columns are those of the definition; whether the last value that a change
-log has is the value in the table; and whether a table to which nothing was written since the newest snapshot still
-holds what that has. Not found: a value that no log is kept of, once something else was written; a text that makes way
-for another of the same length; a row of a log that was altered together with the row that it is about.
+log has is the value in the table; and whether a table to which we wrote nothing since the newest snapshot still holds
+what that has: it was noted that nobody did (ADR 0018), or nothing was that we write to it with. Not found: a value that
+no log is kept of, once something else was written; a text that makes way for another of the same length; a row of a log
+that was altered together with the row that it is about.
 """
 
 # ruff: noqa: S608  every name in these texts comes from the table definitions, none from outside
@@ -19,6 +20,7 @@ from dropship_pipeline.storage.lake.damage import ROOT
 from dropship_pipeline.storage.lake.place import LakeProblem
 from dropship_pipeline.storage.lake.published import Published
 from dropship_pipeline.storage.lake.verification import Mismatch, compare, measure_in_parquet, measure_in_postgres
+from dropship_pipeline.storage.lake.writes import Base, look
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables import catalog as tables
 from dropship_pipeline.tables.model import Table, Type
@@ -143,14 +145,15 @@ def in_log(connection: Connection) -> list[Alteration]:
     ]
 
 
+_KINDS = ("listing", "orders", "description", "inventory", "freight")
 _OF_ORDERS = "SELECT max(fetched_at) FROM ops.order_fetches"
-_LAST_WRITTEN = text(f"""
+_LAST_WRITTEN = f"""
     SELECT (SELECT max(ended_at) FROM ops.sweeps) AS listing, ({_OF_ORDERS}) AS orders,
         max(merged_at) FILTER (WHERE kind = 'description') AS description,
         max(merged_at) FILTER (WHERE kind = 'inventory') AS inventory,
         max(merged_at) FILTER (WHERE kind = 'freight') AS freight
     FROM ops.raw_files
-""")
+"""
 # table -> what is written to it: sweeps say which products are on offer, descriptions whose a SKU is
 _WRITTEN_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -172,16 +175,20 @@ def since_snapshot(database: Database, snapshot: Published) -> list[Alteration]:
 
     Raises `DatabaseProblem` and `LakeProblem`. A file that cannot be read is for `storage.lake.damage` to tell.
     """
-    with database.begin() as connection:
-        written = connection.execute(_LAST_WRITTEN).mappings().one()
-    last: dict[str, datetime] = {kind: at for kind, at in written.items() if at is not None}
     found = []
     with database.adbc() as rows:
         rows.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        standing = look(rows)
+        [written] = rows.run(_LAST_WRITTEN)
+        last: dict[str, datetime] = {kind: at for kind, at in zip(_KINDS, written, strict=True) if at is not None}
+        is_base = standing.base == Base(snapshot.name, snapshot.taken_at)
         for table in ALL_TABLES:
             if table.full_name not in snapshot.row_counts:
                 continue
-            if any(last[by] >= snapshot.taken_at for by in _WRITTEN_BY[table.full_name] if by in last):
+            untouched = is_base and not standing.is_written(table)
+            if not untouched and any(
+                last[by] >= snapshot.taken_at for by in _WRITTEN_BY[table.full_name] if by in last
+            ):
                 continue
             try:
                 path = f"{ROOT}/{snapshot.name}/{table.schema}/{table.name}.parquet"
