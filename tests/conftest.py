@@ -38,6 +38,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(chromium.MISSING)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse to run where groups are not kept together: what they share would be set up once a worker."""
+    if not hasattr(config, "workerinput") or not config.getoption("loadgroup", default=False):
+        return
+    loose = [item.nodeid for item in items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+    if loose:
+        raise pytest.UsageError(f"This pytest-xdist does not keep groups together with this pytest: {loose[0]}")
+
+
 @pytest.fixture(scope="session")
 def postgres_home(testrun_uid: str) -> Path:
     """The folder that all workers of this session share; the server stops with the last of them, which removes it.
