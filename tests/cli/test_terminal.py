@@ -127,7 +127,8 @@ def test_a_sync_on_a_terminal_shows_bars_and_then_the_summary(
     ]  # fmt: skip
     said = lines_of(written)
     assert any(re.match(rf"local_us +{products} +{products} +0 +0 +0  complete$", line) for line in said)
-    assert max(map(cell_width, said)) <= 100
+    # a path is not broken, however long: it is there to be copied
+    assert max(cell_width(line) for line in said if str(merchant.home) not in line) <= 100
     assert COLOR.search(written)
 
 
