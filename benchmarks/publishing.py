@@ -74,12 +74,13 @@ def measure(database: Database, home: Path, folder: Path, runs: int) -> dict[str
         return publish(database, lake, "benchmark", keep=2)
 
     snapshot = once()
-    files = {str(file.relative_to(snapshot.path)): file for file in Path(snapshot.path).rglob("*.parquet")}
+    newest = folder / "lake" / "latest"
+    files = {f"{name.replace('.', '/')}.parquet" for name in snapshot.row_counts}
     costs: dict[str, list[Cost]] = {kind: [] for kind in ("all", "arrow", "one_table", "none")}
     for _ in range(runs):
         tell(database, "DELETE FROM ops.publishes")
         costs["all"].append(cost(home, once))
-        tables = {name: pq.read_table(file) for name, file in files.items()}
+        tables = {name: pq.read_table(newest / name) for name in files}
         costs["arrow"].append(cost(home, partial(write_alone, tables, folder / "alone")))
         del tables
         shutil.rmtree(folder / "alone")
@@ -95,7 +96,7 @@ def measure(database: Database, home: Path, folder: Path, runs: int) -> dict[str
     }
     return {
         "rows": sum(snapshot.row_counts.values()),
-        "bytes": sum(file.stat().st_size for file in files.values()),
+        "bytes": sum((newest / name).stat().st_size for name in files),
         **medians,
         "all_to_arrow": round(medians["all"]["clock"] / medians["arrow"]["clock"], 2),
         "all_to_none": round(medians["all"]["clock"] / medians["none"]["clock"], 1),
