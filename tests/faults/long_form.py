@@ -176,7 +176,7 @@ def main() -> int:
     read.add_argument("--seed", type=int, help="this seed alone")
     read.add_argument("--first-seed", type=int, default=1)
     read.add_argument("--trials", type=int, default=540, help="in all; at least one a row")
-    read.add_argument("--workers", type=int, default=max(2, os.cpu_count() or 2))
+    read.add_argument("--workers", type=int, default=(os.cpu_count() or 1) + 1)
     read.add_argument("--json", type=Path, default=Path("build/faults.json"), help="where the results go")
     asked = read.parse_args()
     tasks = _chosen(asked.row, asked.seed, asked.trials, asked.first_seed)
