@@ -8,6 +8,7 @@ Exit status: 0 no violation, 1 a violation (with the command that repeats it), 2
 """
 
 import argparse
+import atexit
 import json
 import multiprocessing
 import os
@@ -98,6 +99,7 @@ def _chosen(row: str | None, seed: int | None, trials: int, first_seed: int) -> 
 def run(tasks: list[tuple[str, int]], workers: int) -> list[Result]:
     """Make these trials, `workers` at a time, on an embedded Postgres of their own."""
     home = Path(tempfile.gettempdir()) / f"dropship-faults-pg-{os.getpid()}"
+    atexit.register(shutil.rmtree, home, ignore_errors=True)  # runs after what stops the server, registered later
     url = make_url(embedded.start(home)).set(database="postgres").render_as_string(hide_password=False)
     maintenance = Database(url)
     with maintenance.autocommit() as connection:

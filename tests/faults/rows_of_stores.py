@@ -289,6 +289,7 @@ def _disk(folder: Path, kilobytes: int) -> Iterator[bool]:
     finally:
         if mounted:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _disk_full(where: str) -> "Row":
