@@ -84,7 +84,8 @@ def _chosen(row: str | None, seed: int | None, trials: int, first_seed: int) -> 
     if row in ROWS:
         names = [row]
     if not names:
-        raise SystemExit(f"There is no row {row!r}; there are: {', '.join(ROWS)}")
+        print(f"There is no row {row!r}; there are: {', '.join(ROWS)}", file=sys.stderr)
+        raise SystemExit(2)
     if seed is not None:
         return [(name, seed) for name in names]
     each, rest = divmod(max(trials, len(names)), len(names))
