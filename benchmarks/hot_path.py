@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -97,10 +98,10 @@ def steps(canned: Canned) -> dict[str, float]:
         "500000",
         "secret",
         DialectMemory(Dialect.GUIDE),
-        StaticTokens("50000601c30atpedfgu3LVvik87Ixlsvle3mSoB7701ceb156fPunYZ43GBg"),
+        StaticTokens("token-" * 10),
         LocalCallBudget(UNLIMITED, rate=UNLIMITED),
     )
-    now = __import__("datetime").datetime.now(__import__("datetime").UTC)
+    now = datetime.now(UTC)
     found = {}
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)  # as a session does it
