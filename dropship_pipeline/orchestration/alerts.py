@@ -17,7 +17,7 @@ from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.orchestration.event_pages import Cursor, read_cursor, read_pages
 from dropship_pipeline.orchestration.noticing import notice, notice_ticks
 from dropship_pipeline.problem import Problem
-from dropship_pipeline.settings import Settings
+from dropship_pipeline.settings import Settings, load_settings
 from dropship_pipeline.storage.ops.alerts import Alert, Kind, closed_accounts, held_feeds, load_alerts, save_alerts
 from dropship_pipeline.storage.ops.watched import differences, note_told
 from dropship_pipeline.storage.server.database import Database
@@ -59,12 +59,12 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
         "cost moved, whose stock is low, or that are gone. To the log, and to DROPSHIP_ALERT_URL where that is set.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        deadline = time.monotonic() + _BUDGET
+        deadline, now = time.monotonic() + _BUDGET, load_settings()
         busy = _Busy("Another process looks for alerts", "Wait for the next tick")
-        with closing(open_database(settings)) as database:
+        with closing(open_database(now)) as database:
             try:
                 with exclusive(database, "alerts", timedelta(seconds=1), busy):
-                    return _tick(context, settings, database, deadline)
+                    return _tick(context, now, database, deadline)
             except _Busy as problem:
                 return dg.SkipReason(str(problem))
 

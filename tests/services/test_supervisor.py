@@ -114,6 +114,7 @@ def test_services_start_one_after_the_other_and_end_the_other_way_round(run: Run
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_closed_terminal_and_a_polite_kill_end_the_group_like_ctrl_c(run: Run, number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)  # under nohup the tests themselves ignore a closed terminal, and so does it
     group = run(("one", STAYS, 5.0))
     group.wait_for("all started")
     group.process.send_signal(number)
