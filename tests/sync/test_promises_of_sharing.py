@@ -85,7 +85,7 @@ def test_two_syncs_at_once_share_one_budget_and_one_refresh_and_end_with_true_ta
 
 
 def test_a_limit_that_nobody_was_told_of_is_found_and_kept(deploy: Deploy) -> None:
-    merchant = deploy(products=120, calls_per_second=100, variables={"ALIBABA_CALLS_PER_SECOND": "2000"})
+    merchant = deploy(products=120, calls_per_second=50, variables={"ALIBABA_CALLS_PER_SECOND": "2000"})
     summary = merchant.sync()
     assert summary.problems == []
     assert summary.calls.calls > 300
