@@ -271,6 +271,15 @@ def test_the_lake_names_what_it_does_not_have(synced: Deployment, type_command: 
     assert (typed.status, "give --lake too" in typed.complaint) == (2, True)
 
 
+def test_a_question_to_the_lake_ends_without_a_word_besides_its_answer(synced: Deployment, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dropship_pipeline.cli", "sql", "--lake"]
+    asked = subprocess.run(
+        [*command, "SELECT count(*) FROM catalog.products"],
+        env={**clean_environment(), **synced.environment}, cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (asked.returncode, asked.stdout.split(), asked.stderr) == (0, ["count_star()", "60"], "")
+
+
 def test_no_cell_for_a_spreadsheet_is_a_formula(synced: Deployment, type_command: Type) -> None:
     question = r"""
         SELECT '=HYPERLINK("http://x")' AS "=a", ' +1' AS b, '@x' AS c, E'\tx' AS d, '-1' AS e, -1 AS number,
