@@ -3,16 +3,15 @@
 `python -m dropship_pipeline.cli.reference` writes the page; with `--check` it exits 1 if the page is stale.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import click
 
 from dropship_pipeline.cli.commands import COMMANDS, dropship
+from dropship_pipeline.pages import DOCS, keep_page
 
-PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+PAGE = DOCS / "commands.md"
 WIDTH = 100
 
 _OPENING = """\
@@ -68,19 +67,7 @@ def _help(context: click.Context) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the page, or checks it; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dropship_pipeline.cli.reference", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is stale")
-    parser.add_argument("--page", type=Path, default=PAGE, help="the page (default: docs/commands.md)")
-    options = parser.parse_args(arguments)
-    page: Path = options.page
-    fresh = reference()
-    if not options.check:
-        page.write_text(fresh, encoding="utf-8")
-        return 0
-    if page.is_file() and page.read_text(encoding="utf-8") == fresh:
-        return 0
-    sys.stderr.write(f"{page} is stale. Write it again with `make docs`.\n")
-    return 1
+    return keep_page(PAGE, reference(), "dropship_pipeline.cli.reference", arguments)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,17 @@ each other, and not for the hours that a full sync of the catalogue may take.
 """
 
 
-class RunStorage(DagsterPostgresStorage):
-    """Dagster's tables in schema `dagster` of the catalogue's own Postgres, the embedded one included."""
+class _FromSettings:
+    """What dagster.yaml names without a configuration."""
 
     @classmethod
     def config_type(cls) -> Any:
         """Nothing to configure: the settings say it all."""
         return {}
+
+
+class RunStorage(_FromSettings, DagsterPostgresStorage):
+    """Dagster's tables in schema `dagster` of the catalogue's own Postgres, the embedded one included."""
 
     @classmethod
     def from_config_value(
@@ -53,15 +57,10 @@ class RunStorage(DagsterPostgresStorage):
         return storage
 
 
-class ComputeLogs(LocalComputeLogManager):
+class ComputeLogs(_FromSettings, LocalComputeLogManager):
     """What steps print, under DROPSHIP_HOME; `on_terminal`: nothing is kept, what they print is for the terminal."""
 
     on_terminal = False
-
-    @classmethod
-    def config_type(cls) -> Any:
-        """Nothing to configure."""
-        return {}
 
     @classmethod
     def from_config_value(
@@ -84,13 +83,8 @@ class ComputeLogs(LocalComputeLogManager):
                 yield context
 
 
-class ArtifactStorage(LocalArtifactStorage):
+class ArtifactStorage(_FromSettings, LocalArtifactStorage):
     """The little that Dagster keeps in files, under DROPSHIP_HOME."""
-
-    @classmethod
-    def config_type(cls) -> Any:
-        """Nothing to configure."""
-        return {}
 
     @classmethod
     def from_config_value(
