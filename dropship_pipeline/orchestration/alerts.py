@@ -21,7 +21,7 @@ from dropship_pipeline.settings import Settings, load_settings
 from dropship_pipeline.storage.ops.alerts import Alert, Kind, closed_accounts, held_feeds, load_alerts, save_alerts
 from dropship_pipeline.storage.ops.watched import differences, note_told
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.locks import exclusive
+from dropship_pipeline.storage.server.locks import hold
 from dropship_pipeline.storage.server.opening import open_database
 from dropship_pipeline.sync.alerts.messages import fit, post, secrets_of, text_of
 from dropship_pipeline.sync.alerts.rules import (
@@ -63,7 +63,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
         busy = _Busy("Another process looks for alerts", "Wait for the next tick")
         with closing(open_database(now)) as database:
             try:
-                with exclusive(database, "alerts", timedelta(seconds=1), busy):
+                with hold(database, "alerts", timedelta(seconds=1), busy):
                     return _tick(context, now, database, deadline)
             except _Busy as problem:
                 return dg.SkipReason(str(problem))

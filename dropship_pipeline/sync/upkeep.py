@@ -14,7 +14,7 @@ from dropship_pipeline.storage.lake import raw, snapshots
 from dropship_pipeline.storage.lake.place import Lake
 from dropship_pipeline.storage.ops.inbox import drop_settled
 from dropship_pipeline.storage.ops.upkeep import HISTORY, Freed, drop_history, vacuum
-from dropship_pipeline.storage.server.locks import exclusive
+from dropship_pipeline.storage.server.locks import hold
 from dropship_pipeline.sync.session import Store
 
 _WAIT = timedelta(seconds=1)
@@ -70,7 +70,7 @@ def tidy_up(store: Store, parts: Iterable[Part]) -> Iterator[Tidied]:
     Raises `Problem` at the beginning if somebody else is at it.
     """
     held = Problem("Another maintenance is at work", "Wait for it: what it leaves, the next one does")
-    with exclusive(store.database, "maintenance", _WAIT, held):
+    with hold(store.database, "maintenance", _WAIT, held):
         for part in parts:
             yield _tidied(part)
 

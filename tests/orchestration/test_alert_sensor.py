@@ -407,11 +407,11 @@ def test_a_sensor_that_keeps_failing_is_told_until_it_works_or_is_stopped(quiet:
 
 def test_only_one_process_at_a_time_looks_for_alerts(quiet: Deploy) -> None:
     from dropship_pipeline.problem import Problem
-    from dropship_pipeline.storage.server.locks import exclusive
+    from dropship_pipeline.storage.server.locks import hold
 
     with ringing(quiet) as (bell, server):
         bell.fail()
-        with exclusive(bell.merchant.database, "alerts", timedelta(seconds=1), Problem("held")):
+        with hold(bell.merchant.database, "alerts", timedelta(seconds=1), Problem("held")):
             assert "Another process looks for alerts" in bell.tick()
         assert server.texts == []
         bell.tick()

@@ -131,12 +131,12 @@ def test_two_at_once_take_turns(database: Database, tmp_path: Path, monkeypatch:
     from datetime import timedelta
 
     from dropship_pipeline.storage.ops import rekeying
-    from dropship_pipeline.storage.server.locks import exclusive
+    from dropship_pipeline.storage.server.locks import hold
 
     fill(database, Cipher.from_settings(None, tmp_path, shared=False))
     monkeypatch.setattr(rekeying, "_WAIT", timedelta(0))
     with (
-        exclusive(database, "rekey", timedelta(0), Problem("")),
+        hold(database, "rekey", timedelta(0), Problem("")),
         pytest.raises(Problem, match="just replacing the key"),
     ):
         rekey_with_new(Database(database.libpq_url), tmp_path)

@@ -16,7 +16,7 @@ from dropship_pipeline.alibaba.tokens import TokenPair, login_command
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.ops.secrets import Cipher
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.locks import exclusive
+from dropship_pipeline.storage.server.locks import Held, hold
 
 LOCK_WAIT = timedelta(minutes=5)  # a refresh that the gateway throttles may take minutes
 
@@ -145,14 +145,14 @@ class AccountVault:
             row.refresh_token_expires_at,
         )
 
-    def lock(self, account: str) -> AbstractContextManager[None]:
+    def lock(self, account: str) -> AbstractContextManager[Held]:
         """See `TokenVault`. Ends with this process, however it ends. Raises `Problem` after `lock_wait`."""
         waited = f"{self._lock_wait.total_seconds():g} seconds"
         held = Problem(
             f"Another process has been renewing the tokens of account {account} for {waited}",
             "Run the command again; if that goes on, see which session holds an advisory lock in pg_locks",
         )
-        return exclusive(self._database, f"account {account}", self._lock_wait, held)
+        return hold(self._database, f"account {account}", self._lock_wait, held)
 
     def save(self, account: str, pair: TokenPair, profile: Mapping[str, str]) -> None:
         """See `TokenVault`. What `profile` does not tell (guide §1: `user_info`) stays as it is."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.ops.secrets import Cipher, WrongKey, forget_old_keys, put_new_key_first
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.locks import exclusive
+from dropship_pipeline.storage.server.locks import Held, hold
 from dropship_pipeline.tables.model import Column, Table, Type
 from dropship_pipeline.tables.registry import ALL_TABLES
 
@@ -50,9 +50,9 @@ def rekey_with_new(database: Database, home: Path) -> int:
         return done
 
 
-def _alone(database: Database) -> AbstractContextManager[None]:
+def _alone(database: Database) -> AbstractContextManager[Held]:
     busy = Problem("Another process is just replacing the key", "Run this again when it is done")
-    return exclusive(database, "rekey", _WAIT, busy)
+    return hold(database, "rekey", _WAIT, busy)
 
 
 def _rekey_column(connection: Connection, cipher: Cipher, table: Table, column: Column) -> int:

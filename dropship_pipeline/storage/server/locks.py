@@ -2,7 +2,7 @@
 
 Merges take a `Lock` and hold it until their transaction ends. Merges of one kind go one after the other: that makes
 what two of them do to the same product obvious, and costs little, for a merge takes some tens of milliseconds and the
-API grants far fewer answers than that would allow. Longer work is guarded by a name (`hold`, `exclusive`, `Locks`).
+API grants far fewer answers than that would allow. Longer work is guarded by a name (`hold`, `Locks`).
 """
 
 import time
@@ -79,13 +79,6 @@ def hold(database: Database, name: str, wait: timedelta, held: Problem) -> Itera
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         yield Held(connection, database.address)
-
-
-@contextmanager
-def exclusive(database: Database, name: str, wait: timedelta, held: Problem) -> Iterator[None]:
-    """As `hold`, for work that does not ask on its way whether the lock is still there."""
-    with hold(database, name, wait, held):
-        yield
 
 
 class Locks:
