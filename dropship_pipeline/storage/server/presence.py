@@ -17,12 +17,6 @@ from dropship_pipeline.storage.server.locks import OURS
 _LOOKED_AFTER_EVERY = 2.0  # seconds
 _FAREWELL = 1.0  # seconds that the end waits for the connection to be closed: a network that hangs keeps nobody
 
-# The server asks after a silent client: a machine that vanished counts as present for a minute, not for two hours.
-# Of a Unix socket it knows by itself.
-_KEEPALIVE = text("""
-    SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
-           set_config('tcp_keepalives_count', '3', false)
-""")
 _HOLD = text("SELECT pg_advisory_lock_shared(:ours, hashtext(:name))")
 _STILL_THERE = text("SELECT 1")
 _IS_HELD = text("""
@@ -88,7 +82,6 @@ class _Keeper(threading.Thread):
         connection = self._database.sqlalchemy.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()  # closed at the end, not pooled
         try:
-            connection.execute(_KEEPALIVE)
             connection.execute(_HOLD, {"ours": OURS, "name": self._lock_name})
         except BaseException:
             connection.close()
