@@ -1,6 +1,7 @@
 """Option types that several commands share: they read what a person typed, or say what is wrong with it (exit 2)."""
 
 from datetime import timedelta
+from math import isfinite
 
 import click
 
@@ -39,5 +40,34 @@ class FeedType(click.ParamType[str]):
             self.fail(str(problem), param, ctx)
 
 
+class IdType(click.ParamType[str]):
+    """The ID of a product or an order: one word."""
+
+    name = "id"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check it."""
+        words = str(value).replace(",", " ").split()
+        if len(words) != 1 or words[0] != str(value).strip():
+            self.fail(f"{str(value)[:60]!r} is no ID. Give one, such as 1601206892606; each by itself.", param, ctx)
+        return words[0]
+
+
+class WeightType(click.FloatRange):
+    """A number of at least 0, and no more than a number: neither `nan` nor `inf`."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        weight = float(super().convert(value, param, ctx))
+        if not isfinite(weight):
+            self.fail(f"{value} is no weight. Give a number such as 5.", param, ctx)
+        return weight
+
+
 AGE = AgeType()
 FEED = FeedType()
+ID = IdType()
+WEIGHT = WeightType()

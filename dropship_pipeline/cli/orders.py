@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dropship_pipeline.cli.options import AGE
+from dropship_pipeline.cli.options import AGE, ID
 from dropship_pipeline.cli.placing import cancel, pay, place, quote, settle
 from dropship_pipeline.cli.placing_show import placement_document, placement_facts
 from dropship_pipeline.cli.show import show_facts, show_json, show_line, show_table
@@ -36,7 +36,7 @@ for command in (quote, place, settle, pay, cancel):
     metavar="YYYY-MM-DD",
     help="Compare all orders placed on this day (UTC) with the list; may be repeated.",
 )
-@click.option("--order", "trade_ids", multiple=True, metavar="ID", help="Read this order; may be repeated.")
+@click.option("--order", "trade_ids", type=ID, multiple=True, metavar="ID", help="Read this order; may be repeated.")
 @click.option("--account", metavar="NAME", help="Only orders of this account. Default: of every account.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 def sync(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dropship_pipeline.cli.exits import debugging
-from dropship_pipeline.cli.options import AGE, FEED
+from dropship_pipeline.cli.options import AGE, FEED, ID
 from dropship_pipeline.cli.show import show_json
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.stopping import exit_status
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--feed", "feeds", type=FEED, multiple=True, metavar="KEY", help="Only this feed; may be repeated.")
 @click.option(
-    "--product", "products", multiple=True, metavar="ID", help="Only this product, whatever its age; may be repeated."
+    "--product",
+    "products",
+    type=ID,
+    multiple=True,
+    metavar="ID",
+    help="Only this product, whatever its age; may be repeated.",
 )
 @click.option(
     "--max-age", type=AGE, metavar="AGE", help="Refresh what is older: 24h, 90m, 7d. Default: each kind's own age."

@@ -2,6 +2,7 @@
 
 import click
 
+from dropship_pipeline.cli.options import ID, WEIGHT
 from dropship_pipeline.cli.show import show_json, show_line, show_table
 
 
@@ -16,10 +17,10 @@ def watch() -> None:
 
 
 @watch.command()
-@click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
+@click.argument("products", nargs=-1, required=True, type=ID, metavar="PRODUCT...")
 @click.option(
     "--importance",
-    type=click.FloatRange(min=0),
+    type=WEIGHT,
     help="Weight against others; 1 is a product like any other. Default: 1.",
 )
 @click.option("--note", help="Whatever you want to remember.")
@@ -36,21 +37,18 @@ def add(products: tuple[str, ...], importance: float | None, note: str | None) -
     from dropship_pipeline.storage.ops import watched  # noqa: PLC0415
     from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
-    if not all(product.strip() for product in products):
-        raise click.UsageError("A product is named by its ID: 1601206892606.")
-    ids = [product.strip() for product in products]
     with closing(open_database(load_settings())) as database:
-        watched.watch(database, ids, importance, note)
+        watched.watch(database, products, importance, note)
         with database.begin() as connection:
             unread = [one.product_id for one in watched.watched(connection) if one.state == "not read yet"]
-    show_line(f"{_count(len(set(ids)))} watched")
-    new = [product_id for product_id in dict.fromkeys(ids) if product_id in unread]
+    show_line(f"{_count(len(set(products)))} watched")
+    new = [product_id for product_id in dict.fromkeys(products) if product_id in unread]
     if new:
         show_line(f"Nothing is known yet of {', '.join(new)}. Read it: dropship sync --product {new[0]}")
 
 
 @watch.command()
-@click.argument("products", nargs=-1, required=True, metavar="PRODUCT...")
+@click.argument("products", nargs=-1, required=True, type=ID, metavar="PRODUCT...")
 def remove(products: tuple[str, ...]) -> None:
     """Watch these products no more. Their data stays.
 
@@ -64,10 +62,9 @@ def remove(products: tuple[str, ...]) -> None:
     from dropship_pipeline.storage.ops.watched import unwatch  # noqa: PLC0415
     from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
-    ids = [product.strip() for product in products]
     with closing(open_database(load_settings())) as database:
-        removed = unwatch(database, ids)
-    unknown = [product_id for product_id in dict.fromkeys(ids) if product_id not in removed]
+        removed = unwatch(database, products)
+    unknown = [product_id for product_id in dict.fromkeys(products) if product_id not in removed]
     if removed:
         show_line(f"{_count(len(removed))} watched no more")
     if unknown:
