@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def phases(noted: Sequence[tuple[str, float, float]], whole: float) -> Phases:
     stages: dict[str, float] = {}
     for name, began, ended in noted:
         stages[name] = round(stages.get(name, 0.0) + ended - began, 3)
-    between = sum(later[1] - earlier[2] for earlier, later in zip(noted, noted[1:], strict=False))
+    between = sum(later[1] - earlier[2] for earlier, later in pairwise(noted))
     return Phases(round(noted[0][1], 3), stages, round(between, 3), round(whole - noted[-1][2], 3))
 
 
