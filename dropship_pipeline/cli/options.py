@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from math import isfinite
+from typing import Any
 
 import click
 
@@ -59,9 +60,9 @@ class WeightType(click.FloatRange):
     def __init__(self) -> None:
         super().__init__(min=0)
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it."""
-        weight = float(super().convert(value, param, ctx))
+        weight = super().convert(value, param, ctx)
         if not isfinite(weight):
             self.fail(f"{value} is no weight. Give a number such as 5.", param, ctx)
         return weight

@@ -275,8 +275,13 @@ def test_a_question_to_the_lake_ends_without_a_word_besides_its_answer(synced: D
     command = [sys.executable, "-m", "dropship_pipeline.cli", "sql", "--lake"]
     asked = subprocess.run(
         [*command, "SELECT count(*) FROM catalog.products"],
-        env={**clean_environment(), **synced.environment}, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        env={**clean_environment(), **synced.environment},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (asked.returncode, asked.stdout.split(), asked.stderr) == (0, ["count_star()", "60"], "")
 
 
