@@ -16,11 +16,7 @@ class NothingYet(Problem):
 
 def open_tables(settings: Settings) -> Database:
     """The database that the settings name, or the embedded one. Raises `NothingYet`, and `Problem` for older tables."""
-    if settings.database_url is None and not (settings.absolute_home / "postgres").exists():
-        raise NothingYet(
-            f"There are no tables in {settings.absolute_home} yet",
-            "Make them: dropship sync. If they are elsewhere, set DROPSHIP_HOME or go to the folder of the first sync",
-        )
+    require_server(settings)
     database = connect(settings)
     if migrate.current(database) is None:
         raise NothingYet(f"The database {database.address} has no tables yet", "Make them: dropship sync")
@@ -29,6 +25,15 @@ def open_tables(settings: Settings) -> Database:
             f"The tables of {database.address} are of an older version", "Bring them to this one: dropship db upgrade"
         )
     return database
+
+
+def require_server(settings: Settings) -> None:
+    """Raise `NothingYet` where an embedded server would have to be made first: most often this is the wrong folder."""
+    if settings.database_url is None and not (settings.absolute_home / "postgres").exists():
+        raise NothingYet(
+            f"There are no tables in {settings.absolute_home} yet",
+            "Make them: dropship sync. If they are elsewhere, set DROPSHIP_HOME or go to the folder of the first sync",
+        )
 
 
 def connect(settings: Settings) -> Database:

@@ -183,19 +183,21 @@ def retry(
     dropship rejected retry --all
     """
     from dropship_pipeline.cli.bars import watcher  # noqa: PLC0415
+    from dropship_pipeline.cli.database import require_server  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     chosen = _chosen(keys, kinds, reasons, everything=everything)
+    require_server(settings)
     with watcher(plain=as_json) as progress:
         from dropship_pipeline.storage.catalog.rejects import list_rejects, take_back  # noqa: PLC0415
         from dropship_pipeline.sync.rejected import retry_landed  # noqa: PLC0415
         from dropship_pipeline.sync.session import open_store  # noqa: PLC0415
 
         with open_store(settings, "cli", progress) as store:
-            take_back(store.database, chosen)
             asked = list_rejects(store.database, chosen)
             _require_all(keys, asked)
+            take_back(store.database, chosen)
             left = retry_landed(store, asked)
     from_landed = len(asked) - len(left)
     problems: list[str] = []
@@ -248,7 +250,8 @@ def discard(
 
     chosen = _chosen(keys, kinds, reasons, everything=everything)
     database = open_tables(load_settings())
-    _require_all(keys, list_rejects(database, chosen))
+    if keys:
+        _require_all(keys, list_rejects(database, chosen))
     count = discard_rejects(database, chosen, _user() if by is None else by)
     show_line("1 record is discarded" if count == 1 else f"{count:,} records are discarded")
 

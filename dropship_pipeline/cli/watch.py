@@ -57,12 +57,12 @@ def remove(products: tuple[str, ...]) -> None:
     """
     from contextlib import closing  # noqa: PLC0415
 
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.problem import Problem  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.storage.ops.watched import unwatch  # noqa: PLC0415
-    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
-    with closing(open_database(load_settings())) as database:
+    with closing(open_tables(load_settings())) as database:
         removed = unwatch(database, products)
     unknown = [product_id for product_id in dict.fromkeys(products) if product_id not in removed]
     if removed:
@@ -84,11 +84,11 @@ def list_watched(as_json: bool) -> None:
     from contextlib import closing  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
 
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.storage.ops.watched import watched  # noqa: PLC0415
-    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
-    with closing(open_database(load_settings())) as database, database.begin() as connection:
+    with closing(open_tables(load_settings())) as database, database.begin() as connection:
         found = watched(connection)
     if as_json:
         show_json([asdict(one) for one in found])

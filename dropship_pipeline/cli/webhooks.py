@@ -101,11 +101,11 @@ def status(as_json: bool) -> None:
     """
     from contextlib import closing  # noqa: PLC0415
 
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.storage.ops.inbox import inbox_counts  # noqa: PLC0415
-    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
-    with closing(open_database(load_settings())) as database:
+    with closing(open_tables(load_settings())) as database:
         counts = inbox_counts(database)
     if as_json:
         show_json(counts)
@@ -127,11 +127,11 @@ def dead(limit: int, as_json: bool) -> None:
     from contextlib import closing  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
 
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
     from dropship_pipeline.storage.ops.inbox import dead_messages  # noqa: PLC0415
-    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
 
-    with closing(open_database(load_settings())) as database:
+    with closing(open_tables(load_settings())) as database:
         found = dead_messages(database, limit)
     if as_json:
         show_json([asdict(message) for message in found])
@@ -167,11 +167,11 @@ def replay(messages: tuple[str, ...], all_dead: bool) -> None:
         raise click.UsageError(f"{short[0]} is too short: give at least {_SHORTEST_KEY} characters of each message.")
     from contextlib import closing  # noqa: PLC0415
 
+    from dropship_pipeline.cli.database import open_tables  # noqa: PLC0415
     from dropship_pipeline.settings import load_settings  # noqa: PLC0415
-    from dropship_pipeline.storage.server.opening import open_database  # noqa: PLC0415
     from dropship_pipeline.webhooks.replay import replay_messages  # noqa: PLC0415
 
-    with closing(open_database(load_settings())) as database:
+    with closing(open_tables(load_settings())) as database:
         done = replay_messages(database, messages, all_dead=all_dead, now=datetime.now(UTC))
     if not done and messages:
         raise Problem(

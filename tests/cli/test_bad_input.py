@@ -62,6 +62,19 @@ def test_what_was_typed_wrong_is_named_and_ends_with_2(
         assert word in typed.complaint
 
 
+@pytest.mark.parametrize(
+    "command", ["watch list", "watch remove 1", "webhooks status", "webhooks dead", "webhooks replay --all-dead",
+    "rejected retry --all", "rejected list", "orders show 1", "auth forget me"],
+)  # fmt: skip
+def test_in_the_wrong_folder_nothing_is_made_and_the_folder_is_named(
+    type_command: Type, tmp_path: Path, command: str
+) -> None:
+    typed = type_command(command.split())
+    assert typed.status == 1
+    assert f"There are no tables in {tmp_path}/folder/.dropship yet" in typed.complaint
+    assert not (tmp_path / "folder" / ".dropship").exists()
+
+
 def test_a_slip_of_the_hand_is_answered_with_what_was_meant(type_command: Type) -> None:
     assert type_command(["snyc"]).complaint.endswith("Did you mean sync?")
     assert type_command(["nothing-like-it"]).complaint == "Error: No such command 'nothing-like-it'."

@@ -186,6 +186,14 @@ def test_records_that_are_not_there_are_named(unread: Deployment, type_command: 
     assert len(left(unread)) == 6
 
 
+def test_a_retry_that_names_what_is_not_there_takes_nothing_back(unread: Deployment, type_command: Type) -> None:
+    rejected = typing(unread, type_command)
+    first = products(unread)[0]
+    rejected("discard", first)
+    rejected("retry", first, "404", status=1)
+    assert ("description", first) not in left(unread)
+
+
 def test_the_help_explains_every_reason(type_command: Type) -> None:
     told = type_command(["rejected", "--help"]).out
     for code, words in REASONS.items():
