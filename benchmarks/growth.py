@@ -35,7 +35,7 @@ from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
 from dropship_pipeline.storage.server import embedded
 
-DAYS = (0, 0.02, 0.2, 3, 20)  # that the sandbox's clock is moved on between two syncs
+DAYS = (0, 0.1, 1, 25)  # that the sandbox's clock is moved on between two syncs
 DESTINATIONS = ("none", "US", "US,MX", "US,MX,GB")
 FEED_COUNTS = (1, 5, 10)
 Point = dict[str, Any]
