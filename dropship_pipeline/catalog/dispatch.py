@@ -62,16 +62,14 @@ def quote_target(
     min_order_quantity: int | None,
     wholesale_min_order_quantity: int | None,
     last_dispatch: str | None = None,
-    last_quantity: int | None = None,
 ) -> QuoteTarget:
-    """Plan a quote. `origins`: where the product has stock. `last_…`: what worked last time, which is tried first.
+    """Plan a quote. `origins`: where the product has stock. `last_dispatch`: what worked last time, tried first.
 
     The quantity is the fewest units that can be ordered; a larger known minimum is kept for a gateway that asks for it.
+    Whatever was quoted before, the smallest comes first: a minimum that was misread once is not remembered.
     """
     minimums = {quantity for quantity in (wholesale_min_order_quantity, min_order_quantity) if quantity}
     quantities = sorted(minimums) or [1]
-    if last_quantity in minimums:
-        quantities = [quantity for quantity in quantities if quantity >= last_quantity]
     suggested = [last_dispatch, "CN" if "CN" in origins else None, *origins, *LOCATIONS]
     locations = tuple(dict.fromkeys(location for location in suggested if location))
     return QuoteTarget(product_id, locations, tuple(quantities))

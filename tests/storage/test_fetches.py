@@ -180,8 +180,8 @@ def test_a_quote_is_told_the_minimums_the_origins_by_stock_and_what_was_asked_fo
             f"requested_dispatch, quoted_at) VALUES ('A', '{country}', {quantity}, 'V', '{dispatch}', now())",
         )
     assert list(due_quotes(database, "US:90001", max_age=DAY)) == [
-        QuoteDue("A", 10, 2, ("DE", "US", "CN", "MX"), "MX", 2),
-        QuoteDue("B", None, None, (), None, None),
+        QuoteDue("A", 10, 2, ("DE", "US", "CN", "MX"), "MX"),
+        QuoteDue("B", None, None, (), None),
     ]
     assert next(iter(due_quotes(database, "FR", max_age=DAY))).last_dispatch is None
 

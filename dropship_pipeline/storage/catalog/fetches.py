@@ -36,7 +36,7 @@ class QuoteDue:
 
     `min_order_quantity`: where the description does not state it, where the product's price ladder begins.
     `origins`: countries that it is stocked in, those with units to sell first, then the better stocked ones.
-    `last_dispatch` and `last_quantity` are what the quote in the tables was asked for; None if there is none.
+    `last_dispatch` is where the quote in the tables was asked for; None if there is none.
     """
 
     product_id: str
@@ -44,7 +44,6 @@ class QuoteDue:
     wholesale_min_order_quantity: int | None
     origins: tuple[str, ...]
     last_dispatch: str | None
-    last_quantity: int | None
 
 
 T = TypeVar("T")
@@ -192,11 +191,11 @@ _QUOTES = text("""
             GROUP BY l.shipping_from
             ORDER BY coalesce(sum(l.quantity), 0) > 0 DESC, coalesce(sum(l.quantity), 0) DESC, l.shipping_from
         ) AS origins,
-        last.requested_dispatch, last.quantity
+        last.requested_dispatch
     FROM unnest(CAST(:product_ids AS text[])) WITH ORDINALITY AS asked (product_id, place)
     JOIN catalog.products p USING (product_id)
     LEFT JOIN LATERAL (
-        SELECT q.requested_dispatch, q.quantity FROM catalog.freight_quotes q
+        SELECT q.requested_dispatch FROM catalog.freight_quotes q
         WHERE q.product_id = p.product_id AND q.destination_country = :country
         ORDER BY q.quoted_at DESC, q.quantity LIMIT 1
     ) last ON true
@@ -208,6 +207,6 @@ def _look_up_quotes(database: Database, country: str, product_ids: list[str]) ->
     with database.begin() as connection:
         rows = connection.execute(_QUOTES, {"product_ids": product_ids, "country": country})
         return [
-            QuoteDue(product_id, minimum, wholesale_minimum, tuple(origins), dispatch, quantity)
-            for product_id, minimum, wholesale_minimum, origins, dispatch, quantity in rows
+            QuoteDue(product_id, minimum, wholesale_minimum, tuple(origins), dispatch)
+            for product_id, minimum, wholesale_minimum, origins, dispatch in rows
         ]

@@ -88,7 +88,6 @@ def _watched(quote_due: QuoteDue, destination: Destination) -> Flow[Quoted]:
         quote_due.min_order_quantity,
         quote_due.wholesale_min_order_quantity,
         quote_due.last_dispatch,
-        quote_due.last_quantity,
     )
     outcomes: list[Outcome] = []
     result = yield from _recording(quote_flow(target, destination), outcomes)
