@@ -1,6 +1,7 @@
 """The `dropship` command. This module only starts it: importing anything more belongs in the command that needs it."""
 
 import gc
+import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -12,6 +13,7 @@ def main() -> None:
 
     try:
         signal.signal(signal.SIGTERM, terminate)
+        _open_what_is_closed()
         from dropship_pipeline.cli.commands import run  # noqa: PLC0415
 
         for stream in (sys.stdout, sys.stderr):
@@ -28,3 +30,10 @@ def main() -> None:
     if "dagster" in sys.modules:
         gc.freeze()
     sys.exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Have all three standard streams: in place of one that was closed the next file or socket would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115  open to the end

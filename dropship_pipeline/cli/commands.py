@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from errno import EDQUOT, ENOSPC
 from importlib import import_module
 from itertools import takewhile
 
@@ -141,6 +142,8 @@ def _unforeseen(error: Exception, arguments: Sequence[str]) -> str:
     """What no part of the program has words for: a file that cannot be used, or a fault of ours."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}. Let this user read and write there, or set DROPSHIP_HOME."
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        return f"{error.strerror}: what was being written is not whole. Make room, and run the command again."
     from dropship_pipeline.alibaba.redaction import message  # noqa: PLC0415  hardly ever needed
 
     words = message(str(error)) or "no words"

@@ -151,6 +151,26 @@ def test_a_reader_that_leaves_is_no_error(synced: Deployment, tmp_path: Path) ->
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("shell", "status", "says"),
+    [
+        ("{dropship} sql --csv 'SELECT 1' > /dev/full", 1, "dropship: No space left on device: what was being written"),
+        ("{dropship} sql 'SELECT 1' <&- >&-", 0, ""),
+        ("{dropship} sql 'SELECT 1' <&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_an_output_that_is_full_is_named_and_one_that_is_closed_is_no_fault(
+    synced: Deployment, tmp_path: Path, shell: str, status: int, says: str
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell.format(dropship=" ".join(DROPSHIP))],
+        env={**clean_environment(), **synced.environment}, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == status
+    assert done.stderr.startswith(says)
+    assert len(done.stderr.splitlines()) == bool(says)
+
+
 def test_a_terminal_that_cannot_show_a_character_gets_a_question_mark(synced: Deployment, tmp_path: Path) -> None:
     done = subprocess.run(
         [*DROPSHIP, "sql", "SELECT 'Größe ✓ 尺寸'"],
