@@ -1,36 +1,30 @@
-"""The files of a snapshot: each written from its table, all in one transaction, and verified; or taken over as it is.
+"""The files of a snapshot: each written from its table, all at one moment, and verified; or taken over as it is.
 
-A file is taken over from the snapshot that was published last where nobody wrote to the table since, what it is made of
+Two connections that see the same moment write at once: while one waits for Postgres, the other packs. A file is taken
+over from the snapshot that was published last where nobody wrote to the table since, what it is made of
 is what it was, and the file is sound: see `writes.py`, ADR 0018. Which snapshots there are is in `snapshots.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from queue import SimpleQueue
 
 from dropship_pipeline.storage.lake.damage import ROOT, damaged, read_manifest
 from dropship_pipeline.storage.lake.place import Draft, Lake
-from dropship_pipeline.storage.lake.verification import (
-    Measures,
-    Verified,
-    compare,
-    count_measures,
-    measure_in_parquet,
-    measure_in_postgres,
-)
+from dropship_pipeline.storage.lake.table_file import path, write_verified
+from dropship_pipeline.storage.lake.verification import Verified, count_measures
 from dropship_pipeline.storage.lake.writes import Standing, look
 from dropship_pipeline.storage.server.arrow_connection import ArrowConnection
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.model import Table, View
+from dropship_pipeline.tables.postgres import literal
 from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS
 
-_BATCH_BYTES = 8_000_000  # as Postgres sends them; a batch becomes a row group: some 100,000 price tiers
+# a table that is read without an order comes from its beginning to its end
+_AS_WRITTEN = ("synchronize_seqscans = off", "max_parallel_workers_per_gather = 0")
+_CANCEL_AGAIN = 0.1  # seconds: Postgres ignores a request that comes between two statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +43,75 @@ def export(database: Database, lake: Lake, draft: Draft, looked_at: Mapping[str,
     `looked_at`: snapshots, and the files of each that were found damaged. Raises `DatabaseProblem`, `LakeProblem`, and
     `Mismatch`.
     """
-    # files are read back beside, while Postgres measures and sends the next table
-    with (
-        database.adbc() as connection,
-        ThreadPoolExecutor(max_workers=1, thread_name_prefix="read back") as beside,
-    ):
+    with database.adbc() as connection:
         # not READ ONLY: a view is evaluated once, into a temporary table
         connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
         standing = look(connection)
         published: tuple[Table | View, ...] = (*PUBLISHED, *PUBLISHED_VIEWS)
         made_of = {table.full_name: standing.made_of(table) for table in published}
         kept = _unchanged(lake, standing, made_of, published, looked_at)
-        written = {}
+        found = {}
         for table in published:
-            if table.full_name in kept:
-                draft.take_over(f"{ROOT}/{kept[table.full_name].snapshot}/{_path(table)}", _path(table))
-                continue
-            source = table.full_name if isinstance(table, Table) else _evaluate(connection, table)
-            _write_table(connection, table, source, draft)
-            in_parquet = beside.submit(_read_back, table, draft)
-            written[table.full_name] = (measure_in_postgres(connection, table, source), in_parquet)
+            if (as_it_is := kept.get(table.full_name)) is not None:
+                draft.take_over(f"{ROOT}/{as_it_is.snapshot}/{path(table)}", path(table))
+                found[table.full_name] = Verified(table.full_name, as_it_is.rows, count_measures(table))
+        to_write = [table for table in published if table.full_name not in kept]
+        if to_write:
+            found |= _write(database, connection, to_write, draft)
         connection.run("COMMIT")
-        verified = []
-        for table in published:
-            if table.full_name in kept:
-                verified.append(Verified(table.full_name, kept[table.full_name].rows, count_measures(table)))
-            else:
-                ours, theirs = written[table.full_name]
-                verified.append(compare(table, ours, theirs.result()))
-        sizes = draft.sizes()
-        return Exported(
-            standing, tuple(verified), made_of, {table.full_name: sizes[_path(table)] for table in published}
-        )
+    sizes = draft.sizes()
+    return Exported(
+        standing,
+        tuple(found[table.full_name] for table in published),
+        made_of,
+        {table.full_name: sizes[path(table)] for table in published},
+    )
+
+
+def _write(
+    database: Database, connection: ArrowConnection, tables: Sequence[Table | View], draft: Draft
+) -> dict[str, Verified]:
+    """Write and verify the files of these tables as the transaction of the connection sees them: with a second one."""
+    [(moment,)] = connection.run("SELECT pg_export_snapshot()")
+    with database.adbc() as other:
+        other.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.run(f"SET TRANSACTION SNAPSHOT {literal(moment)}")
+        both = (connection, other)
+        idle: SimpleQueue[ArrowConnection] = SimpleQueue()
+        for each in both:
+            for setting in _AS_WRITTEN:
+                each.run(f"SET LOCAL {setting}")
+            idle.put(each)
+
+        def write(table: Table | View) -> Verified:
+            mine = idle.get()
+            try:
+                return write_verified(mine, table, draft)
+            finally:
+                idle.put(mine)
+
+        with ThreadPoolExecutor(max_workers=len(both), thread_name_prefix="export") as workers:
+            under_way = [workers.submit(write, table) for table in _longest_first(connection, tables)]
+            try:
+                done, _ = wait(under_way, return_when=FIRST_EXCEPTION)
+                verified = [one.result() for one in under_way if one in done]
+            except BaseException:
+                for one in under_way:
+                    one.cancel()
+                while running := [one for one in under_way if not one.done()]:
+                    for each in both:
+                        each.cancel()
+                    wait(running, _CANCEL_AGAIN)
+                raise
+        other.run("COMMIT")
+    return {one.table: one for one in verified}
+
+
+def _longest_first(connection: ArrowConnection, tables: Sequence[Table | View]) -> list[Table | View]:
+    """In the order in which the two end together: views, then tables by their size."""
+    names = ", ".join(literal(table.full_name) for table in tables)
+    sizes = dict(connection.run(f"SELECT name, pg_table_size(to_regclass(name)) FROM unnest(ARRAY[{names}]) name"))  # noqa: S608  our own names
+    return sorted(tables, key=lambda table: (isinstance(table, Table), -sizes[table.full_name]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,49 +143,7 @@ def _unchanged(
         table.full_name: _Kept(base.snapshot, manifest["row_counts"][table.full_name])
         for table in published
         if made_then.get(table.full_name) == made_of[table.full_name]
-        and sizes_then.get(table.full_name) == sizes.get(_path(table))
+        and sizes_then.get(table.full_name) == sizes.get(path(table))
         and not standing.is_written(table)
-        and _path(table) not in broken
+        and path(table) not in broken
     }
-
-
-def _evaluate(connection: ArrowConnection, view: View) -> str:
-    """Put the rows of the view into a table that goes with the transaction: they are read twice. Gives its name."""
-    name = f"pg_temp.{view.name}"
-    connection.run(f"CREATE TEMPORARY TABLE {view.name} ON COMMIT DROP AS SELECT * FROM {view.full_name}")  # noqa: S608  our own names
-    return name
-
-
-def _write_table(connection: ArrowConnection, table: Table | View, source: str, draft: Draft) -> None:
-    schema = arrow_schema(table)
-    with (
-        draft.open_output(_path(table)) as sink,
-        pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer,
-        closing(connection.batches(_select(table, source), _BATCH_BYTES)) as batches,
-    ):
-        for batch in batches:
-            writer.write_batch(_pinned(batch, schema))
-
-
-def _read_back(table: Table | View, draft: Draft) -> Measures:
-    with draft.open_input(_path(table)) as source:
-        return measure_in_parquet(source, table)
-
-
-def _path(table: Table | View) -> str:
-    return f"{table.schema}/{table.name}.parquet"
-
-
-def _select(table: Table | View, source: str) -> str:
-    """The rows in the order of the key; those of a change log as they happened, and of one moment as written."""
-    order = table.key or ("observed_at", "ctid")
-    return f"SELECT {', '.join(table.column_names)} FROM {source} ORDER BY {', '.join(order)}"  # noqa: S608  our own names
-
-
-def _pinned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch in the table's own types: ADBC gives numbers of arbitrary precision as text."""
-    columns = [
-        (column.storage if isinstance(column, pa.ExtensionArray) else column).cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -84,7 +84,7 @@ class ArrowConnection:
             while (batch := self.do(lambda: _next(reader))) is not None:
                 yield batch
         except BaseException:
-            self._ask_to_cancel()  # or all the rows that are left would have to be received first
+            self.cancel()  # or all the rows that are left would have to be received first
             raise
         finally:
             self.do(cursor.close)
@@ -97,6 +97,11 @@ class ArrowConnection:
                 cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
 
         self.do(ingest)
+
+    def cancel(self) -> None:
+        """Ask Postgres to cancel what is under way, from any thread; nothing is, and the next one may be: ask again."""
+        with suppress(adbc_driver_manager.Error):  # a server that cannot be asked has ended the statement too
+            self._connection.adbc_cancel()
 
     def close(self) -> None:
         """Close the connection, once; a statement that an interrupt left under way is cancelled, its work undone."""
@@ -112,12 +117,8 @@ class ArrowConnection:
     def _cancel(self, job: Future[Any]) -> None:
         """Ask Postgres to cancel until the job has ended."""
         while not job.done():
-            self._ask_to_cancel()
+            self.cancel()
             wait([job], _CANCEL_AGAIN)
-
-    def _ask_to_cancel(self) -> None:
-        with suppress(adbc_driver_manager.Error):  # a server that cannot be asked has ended the statement too
-            self._connection.adbc_cancel()
 
 
 def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
