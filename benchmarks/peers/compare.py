@@ -1,13 +1,19 @@
 """The same work by us, by our peers and by a bare loop: in one run, in turns, against the same simulated Alibaba.com.
 
-    python benchmarks/peers/compare.py [--products 20000] [--rounds 5] [--latency 0] [--only NAME …]
-                                       [--json FILE] [--plot FILE]
+    python benchmarks/peers/compare.py [--products 20000] [--rounds 5] [--slow-rounds 2] [--latency 0]
+                                       [--only NAME …] [--json FILE]
 
 The work: every page of the largest feed, the description and the stock of each product, loaded. Each peer runs in an
 environment of its own, pinned in `requirements/`, in its default configuration; a round gives each a new
-database and an empty folder. Wall time and CPU seconds are of the client's processes, from start to end, the import of
-everything included; not of Postgres and not of the sandbox, which share the machine. The rows that each has loaded are
-counted: a peer that loaded other numbers of products, SKUs or stock levels ends the run.
+database and an empty folder, and begins with another of them. Wall time and CPU seconds are of the client's processes,
+from start to end, the import of everything included; CPU seconds of the sandbox and of Postgres, which share the
+machine, stand beside them. The rows that each has loaded are counted: a peer that loaded other numbers of products,
+SKUs or stock levels ends the run. Those that the bars name take part in each round, the others in the first
+`--slow-rounds`. What was measured is written to FILE after each turn, so that a run that is cut off keeps what it has.
+
+`ours` is `dropship sync`, which is a run of Dagster's in this process; how much of it is start-up (imports, Dagster,
+making the tables of a new database) and not a stage is told apart by `stopwatch.py`. `ours, by dagster job execute` is
+the same job started by Dagster's own command, as nearly as a schedule starts it.
 
 Not all do the same: Airbyte's CDK extracts and does not load; dlt writes to one place at a time; only ours lands raw
 answers, checks that the listing is whole, and publishes Postgres and Parquet from one reading.
@@ -29,7 +35,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
 import psycopg2
 from sqlalchemy.engine import make_url
 
@@ -37,9 +42,16 @@ from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
 from dropship_pipeline.storage.server import embedded
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.append(str(HERE.parent))
+from machine import busy_cores, cpu_of, cpu_of_server  # noqa: E402  beside this folder
+from timed_sync import command, phases  # noqa: E402
+
 ENVIRONMENTS = HERE / ".envs"
 IN_THE_FEED = 44 / 64  # the share of the simulated products that the largest feed lists
-OURS = [sys.executable, "-m", "dropship_pipeline.cli", "sync", "--feed", "cross_border", "--json"]
+FEED = "cross_border"
+OF_THE_FEED = json.dumps({f"dagster/asset_partition_range_{end}": FEED for end in ("start", "end")})
+DAGSTER = [str(Path(sys.executable).with_name("dagster")), "job", "execute", "-m", "dropship_pipeline.definitions"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class Place:
             "DROPSHIP_DATABASE_URL": self.database_url,
             "DROPSHIP_HOME": str(self.folder / "home"),
             "DROPSHIP_DESTINATIONS": "none",
+            "DAGSTER_HOME": str(ROOT / "dagster_home"),
             "DROPSHIP_SECRET_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
             "ALIBABA_CALLS_PER_SECOND": "1000000",
             "DLT_TELEMETRY_DISABLED": "true",
@@ -81,12 +94,20 @@ class Rows:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: seconds of the clock, CPU seconds and peak resident megabytes of its processes, calls that it made."""
+    """One run: seconds of the clock, CPU seconds and peak resident megabytes of its processes, calls that it made.
+
+    CPU seconds of the sandbox and of Postgres, meanwhile. Of ours: seconds before its first stage, and those of all
+    stages; what is neither is between them and at the end.
+    """
 
     wall: float
     cpu: float
     peak_mb: float
     calls: int
+    sandbox_cpu: float
+    server_cpu: float
+    before: float | None = None
+    stages: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,9 @@ class Peer:
     environment: str | None  # whose requirements; None: ours
     commands: Callable[[Place], list[list[str]]]
     loaded: Callable[[Place], Rows]
+    slow: bool = False  # takes part in the first rounds only
+    again: bool = False  # runs a second time, when nothing has changed
+    where_calls_wait: bool = False  # takes part where there is latency: elsewhere its setting changes nothing
 
 
 def ask(place: Place, *queries: str) -> Rows:
@@ -154,17 +178,41 @@ def python(environment: str) -> str:
     return str(ENVIRONMENTS / environment / "bin" / "python")
 
 
+def our_rows(place: Place) -> Rows:
+    """What our tables hold."""
+    return ask(
+        place,
+        "SELECT count(*) FROM catalog.products WHERE described_at IS NOT NULL",
+        "SELECT count(*) FROM catalog.skus",
+        "SELECT count(*) FROM catalog.inventory_levels",
+    )
+
+
+def dlt_rows(place: Place) -> Rows:
+    """What dlt's tables hold."""
+    return ask(
+        place,
+        "SELECT count(*) FROM peer.products",
+        "SELECT count(*) FROM peer.products__skus",
+        "SELECT count(*) FROM peer.stock__locations__inventory_list",
+    )
+
+
 PEERS = (
     Peer(
         "ours",
         None,
-        lambda _place: [OURS],
-        lambda place: ask(
-            place,
-            "SELECT count(*) FROM catalog.products WHERE described_at IS NOT NULL",
-            "SELECT count(*) FROM catalog.skus",
-            "SELECT count(*) FROM catalog.inventory_levels",
-        ),
+        lambda place: [command(place.folder / "stages.json", "sync", "--feed", FEED, "--json")],
+        our_rows,
+        again=True,
+    ),
+    Peer(
+        "ours, by dagster job execute",
+        None,
+        lambda _place: [[*DAGSTER, "-j", "catalogue_sync", "--tags", OF_THE_FEED]],
+        our_rows,
+        slow=True,
+        again=True,
     ),
     Peer(
         "bare loop",
@@ -172,22 +220,21 @@ PEERS = (
         lambda _place: [[sys.executable, str(HERE / "bare_loop.py")]],
         lambda place: ask(place, *(f"SELECT count(*) FROM {name}" for name in ("products", "skus", "stock"))),
     ),
+    Peer("dlt to Postgres", "dlt", lambda _place: [[python("dlt"), str(HERE / "peer_dlt.py"), "postgres"]], dlt_rows),
     Peer(
-        "dlt to Postgres",
+        "dlt to Postgres, 20 workers",
         "dlt",
-        lambda _place: [[python("dlt"), str(HERE / "peer_dlt.py"), "postgres"]],
-        lambda place: ask(
-            place,
-            "SELECT count(*) FROM peer.products",
-            "SELECT count(*) FROM peer.products__skus",
-            "SELECT count(*) FROM peer.stock__locations__inventory_list",
-        ),
+        lambda _place: [["env", "EXTRACT__WORKERS=20", python("dlt"), str(HERE / "peer_dlt.py"), "postgres"]],
+        dlt_rows,
+        slow=True,
+        where_calls_wait=True,
     ),
     Peer(
         "dlt to Parquet",
         "dlt",
         lambda _place: [[python("dlt"), str(HERE / "peer_dlt.py"), "parquet"]],
         parquet_rows,
+        slow=True,
     ),
     Peer(
         "Singer SDK to target-postgres",
@@ -203,12 +250,14 @@ PEERS = (
             """SELECT sum(jsonb_array_length(one -> 'inventory_list'))
                FROM peer.stock, unnest(locations) one""",
         ),
+        slow=True,
     ),
     Peer(
         "Airbyte CDK, extraction only",
         "airbyte",
         lambda _place: [[python("airbyte"), str(HERE / "peer_airbyte.py")]],
         airbyte_rows,
+        slow=True,
     ),
 )
 
@@ -244,16 +293,18 @@ def calls_made(sandbox: Running) -> int:
     return int(sandbox.control("stats")["answered"])
 
 
-def run(commands: list[list[str]], place: Place) -> Measured:
-    """Run these to their end."""
+def run(peer: Peer, place: Place, server_home: Path) -> Measured:
+    """Run its commands to their end."""
+    sandbox, server = cpu_of(place.sandbox.process.pid), cpu_of_server(server_home)
     before, began = calls_made(place.sandbox), time.monotonic()
     processes: list[subprocess.Popen[bytes]] = []
+    commands = peer.commands(place)
     with (place.folder / "output").open("wb") as output, (place.folder / "errors").open("wb") as errors:
-        for number, command in enumerate(commands):
+        for number, line in enumerate(commands):
             last = number == len(commands) - 1
             processes.append(
                 subprocess.Popen(
-                    command,
+                    line,
                     stdin=processes[-1].stdout if processes else subprocess.DEVNULL,
                     stdout=output if last else subprocess.PIPE,
                     stderr=errors,
@@ -271,95 +322,120 @@ def run(commands: list[list[str]], place: Place) -> Measured:
             if status:
                 raise SystemExit(f"{process.args} failed:\n{(place.folder / 'errors').read_text()[-3000:]}")
     wall = time.monotonic() - began
-    return Measured(round(wall, 2), round(cpu, 2), round(peak), calls_made(place.sandbox) - before)
+    return Measured(
+        round(wall, 2),
+        round(cpu, 2),
+        round(peak),
+        calls_made(place.sandbox) - before,
+        round(cpu_of(place.sandbox.process.pid) - sandbox, 2),
+        round(cpu_of_server(server_home) - server, 2),
+        **stage_seconds(place.folder / "stages.json", wall),
+    )
 
 
-def turn(peer: Peer, sandbox: Running, server_url: str) -> tuple[Measured, Rows, Measured | None]:
+def stage_seconds(noted: Path, wall: float) -> dict[str, float]:
+    """What the stopwatch noted, where there was one."""
+    if not noted.exists():
+        return {}
+    found = phases(json.loads(noted.read_text()), wall)
+    noted.unlink()
+    return {"before": found.start, "stages": round(sum(found.stages.values()), 2)}
+
+
+def turn(peer: Peer, sandbox: Running, server_url: str, server_home: Path) -> tuple[Measured, Rows, Measured | None]:
     """One run of one peer in a new place; ours is run a second time, when nothing has changed."""
     with database(server_url) as url, tempfile.TemporaryDirectory(prefix="peers-") as folder:
         place = Place(sandbox, url, Path(folder))
-        first = run(peer.commands(place), place)
+        first = run(peer, place, server_home)
         loaded = peer.loaded(place)
-        again = run(peer.commands(place), place) if peer.name == "ours" else None
+        again = run(peer, place, server_home) if peer.again else None
         return first, loaded, again
 
 
-def compare(products: int, rounds: int, latency: float, names: list[str]) -> dict[str, Any]:
-    """All rounds: each figure's median, least and most, and the ratios to ours."""
-    peers = [peer for peer in PEERS if not names or peer.name in names]
+@dataclass(frozen=True)
+class Contest:
+    """What is asked of all of them."""
+
+    products: int
+    rounds: int
+    slow_rounds: int
+    latency_ms: float
+
+    def result(self, rows: dict[str, Rows], runs: dict[str, list[Measured]]) -> dict[str, Any]:
+        """Each figure's median, least and most. Raises SystemExit where they did not load the same."""
+        if len(set(rows.values())) > 1:
+            raise SystemExit(f"they did not load the same: {rows}")
+        return {
+            "rows": asdict(next(iter(rows.values()))),
+            "latency_ms": self.latency_ms,
+            "peers": {name: summary(measured) for name, measured in runs.items()},
+            "runs": {name: [asdict(one) for one in measured] for name, measured in runs.items()},
+        }
+
+
+def compare(contest: Contest, names: list[str]) -> Iterator[dict[str, Any]]:
+    """All rounds; what is known after each turn."""
+    peers = [
+        peer for peer in PEERS if (peer.name in names if names else contest.latency_ms or not peer.where_calls_wait)
+    ]
     for peer in peers:
         if peer.environment:
             install(peer.environment)
     runs: dict[str, list[Measured]] = {}
     rows: dict[str, Rows] = {}
-    config = SandboxConfig(products=round(products / IN_THE_FEED), orders=0, drift=0, latency_ms=latency)
+    in_the_world = round(contest.products / IN_THE_FEED)
+    config = SandboxConfig(products=in_the_world, orders=0, drift=0, latency_ms=contest.latency_ms)
     with tempfile.TemporaryDirectory(prefix="peers-server-") as home, start(config) as sandbox:
         os.chmod(home, 0o755)  # noqa: PTH101  the embedded server runs as a user of its own where this runs as root
         server = make_url(embedded.start(Path(home))).set(database="postgres")
         server_url = server.render_as_string(hide_password=False)
-        for number in range(rounds):
+        for number in range(contest.rounds):
             for peer in peers[number % len(peers) :] + peers[: number % len(peers)]:
-                first, rows[peer.name], again = turn(peer, sandbox, server_url)
+                if peer.slow and number >= contest.slow_rounds:
+                    continue
+                first, rows[peer.name], again = turn(peer, sandbox, server_url, Path(home))
                 runs.setdefault(peer.name, []).append(first)
                 if again:
-                    runs.setdefault("ours, nothing changed", []).append(again)
-                print(f"round {number + 1}: {peer.name}: {first} {rows[peer.name]} {again or ''}", file=sys.stderr)
-    if len(set(rows.values())) > 1:
-        raise SystemExit(f"they did not load the same: {rows}")
-    return {
-        "products": next(iter(rows.values())).products,
-        "rows": asdict(next(iter(rows.values()))),
-        "rounds": rounds,
-        "latency_ms": latency,
-        "cores": psutil.cpu_count(),
-        "load": psutil.getloadavg()[0],
-        "peers": {name: summary(measured) for name, measured in runs.items()},
-    }
+                    runs.setdefault(f"{peer.name}, nothing changed", []).append(again)
+                print(f"round {number + 1}: {peer.name}: {first} {again or ''}", file=sys.stderr)
+                yield contest.result(rows, runs)
 
 
 def summary(measured: list[Measured]) -> dict[str, Any]:
     """The medians, and between what the wall time lay."""
-    walls = [one.wall for one in measured]
+    walls, cpus = [one.wall for one in measured], [one.cpu for one in measured]
+    figures = asdict(measured[0])
     return {
-        **{figure: median(getattr(one, figure) for one in measured) for figure in ("wall", "cpu", "peak_mb", "calls")},
+        "runs": len(measured),
+        **{
+            figure: round(median(getattr(one, figure) for one in measured), 2)
+            for figure, value in figures.items()
+            if value is not None
+        },
         "wall_least": min(walls),
         "wall_most": max(walls),
+        "cpu_least": min(cpus),
+        "cpu_most": max(cpus),
     }
 
 
-def plot(result: dict[str, Any], file: Path) -> None:
-    """Wall and CPU seconds, a bar each."""
-    import matplotlib as mpl  # noqa: PLC0415
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    names = list(result["peers"])[::-1]
-    figure, axes = plt.subplots(figsize=(8, 0.6 * len(names) + 1.2), layout="constrained")
-    for offset, key, colour in ((0.2, "wall", "#3b6ea5"), (-0.2, "cpu", "#d08c3c")):
-        values = [result["peers"][name][key] for name in names]
-        bars = axes.barh([y + offset for y in range(len(names))], values, 0.38, color=colour, label=f"{key} seconds")
-        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
-    axes.set_yticks(range(len(names)), names)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{result['products']:,} products, {result['latency_ms']:g} ms latency", loc="left", fontsize=10)
-    axes.legend(frameon=False, loc="lower right")
-    figure.savefig(file, metadata={"Date": None})
-
-
-if __name__ == "__main__":
+def main() -> None:
+    """Compare and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--products", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--slow-rounds", type=int, default=2)
     parser.add_argument("--latency", type=float, default=0.0, help="milliseconds added to every answer")
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
-    figures = compare(options.products, options.rounds, options.latency, options.only)
-    document = json.dumps(figures, indent=2)
-    print(document)
-    if options.json:
-        options.json.write_text(document + "\n")
-    if options.plot:
-        plot(figures, options.plot)
+    contest = Contest(options.products, options.rounds, options.slow_rounds, options.latency)
+    for known in compare(contest, options.only):
+        document = json.dumps(known, indent=2)
+        if options.json:
+            options.json.write_text(document + "\n")
+    print(json.dumps({**known, "runs": None, "busy_cores_after": busy_cores()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
