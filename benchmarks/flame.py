@@ -32,15 +32,15 @@ OURS = "dropship_pipeline/"
 FOLDERS = ("site-packages/", "lib/python3.11/", OURS)
 PASSING_ON = (
     ("dagster", "dagster"),
-    ("click/", "click"),
+    ("click/", "dropship (cli/)"),
     ("dropship_pipeline/cli/", "dropship (cli/)"),
-    ("<frozen runpy>", "click"),
-    ("<frozen importlib", "imports"),
+    ("<frozen runpy>", "dropship (cli/)"),
+    ("<frozen importlib", ""),
     ("threading.py", "threading.py"),
     ("concurrent/futures/", "threading.py"),
     ("contextlib.py", "contextlib.py"),
 )
-"""Frames that only hand on to the next one, by how their file begins."""
+"""Frames that only hand on to the next one, by how their file begins, and what is shown instead; empty: nothing."""
 
 
 def profiler() -> str:
@@ -94,7 +94,7 @@ def read(text: str) -> Counter[tuple[str, ...]]:
     found: Counter[tuple[str, ...]] = Counter()
     for line in text.splitlines():
         frames, _, count = line.rpartition(" ")
-        found[tuple(name for name, _ in groupby(shown(frame) for frame in frames.split(";")))] += int(count)
+        found[tuple(name for name, _ in groupby(filter(None, map(shown, frames.split(";")))))] += int(count)
     return found
 
 
@@ -125,6 +125,18 @@ def tree(stacks: Counter[tuple[str, ...]], least: float) -> list[Any]:
     return node("dropship sync", stacks)
 
 
+def shares(stacks: Counter[tuple[str, ...]]) -> dict[str, dict[str, int]]:
+    """Samples by thread, and by where the innermost frame is: the package, the room of ours, the standard library."""
+    threads: Counter[str] = Counter()
+    places: Counter[str] = Counter()
+    for stack, count in stacks.items():
+        threads[stack[0]] += count
+        file = stack[-1].rpartition("(")[2].rstrip(")")
+        parts = file.split("/")
+        places["/".join(parts[:2]) if file.startswith(OURS) else parts[0] if len(parts) > 1 else file] += count
+    return {"threads": dict(threads.most_common(8)), "places": dict(places.most_common(16))}
+
+
 def main() -> None:
     """Record both and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,8 +156,10 @@ def main() -> None:
             "products": min(options.products, options.gil_products),
             "seconds": round(gil_seconds, 1),
             "samples": sum(holding.values()),
+            **shares(holding),
             "tree": tree(holding, 0.02),
         },
+        **shares(busy),
         "tree": tree(busy, LEAST),
     }
     document = json.dumps(result)
