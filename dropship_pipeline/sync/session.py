@@ -36,6 +36,7 @@ from dropship_pipeline.storage.server.transactions import Transactions
 from dropship_pipeline.sync.place import SIMULATED_ACCOUNT, Place, find_place
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, SyncSummary
+from dropship_pipeline.tables.arrow import without_pandas
 
 _OBJECTS_UNTIL_COLLECTED = 50_000
 
@@ -257,6 +258,7 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
     Raises `Problem`s that name what is wrong: a database that is down, a catalogue of another origin, no token.
     """
     parse_destinations(settings.destinations)
+    without_pandas()
     # what was imported stays: without this each full collection walks all of it, a third of the cost of normalising
     gc.freeze()
     # and decoded answers hold no cycles: looked through every 700 objects they would cost a fifth of all CPU
