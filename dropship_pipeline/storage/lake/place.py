@@ -12,12 +12,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-from pyarrow import dataset, fs
+from pyarrow import fs
 
 from dropship_pipeline.problem import Problem
+
+if TYPE_CHECKING:
+    from pyarrow import dataset
 
 QUARANTINE = "quarantine"
 """The folder for what is damaged and was set aside."""
@@ -115,8 +119,10 @@ class Lake:
         with self.in_our_words(path):
             return self._fs.open_input_file(self._full(path))
 
-    def dataset(self, path: str) -> dataset.Dataset:
+    def dataset(self, path: str) -> "dataset.Dataset":
         """A Parquet file to be asked for some of its columns and rows: nothing is read yet but its schema."""
+        from pyarrow import dataset  # noqa: PLC0415 - it imports pandas, at a third of a second, which few commands need
+
         with self.in_our_words(path):
             return dataset.dataset(self._full(path), filesystem=self._fs, format="parquet")
 

@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.lake.damage import MANIFEST, ROOT, read_manifest, snapshot_names
 from dropship_pipeline.storage.lake.place import Lake, LakeProblem
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 _PUBLISH = "Publish one: dropship sync, or dropship publish"
 
@@ -52,7 +55,7 @@ class Published:
         near = get_close_matches(wanted, known, 1) or list(self.tables)
         raise Problem(f"The snapshot of {_said(self.taken_at)} has no table {table!r}", f"Read {', '.join(near)}")
 
-    def dataset(self, table: str) -> ds.Dataset:
+    def dataset(self, table: str) -> "ds.Dataset":
         """A table of it (`schema.table`), not read yet. Raises `SnapshotGone`, `LakeProblem`."""
         path = f"{ROOT}/{self.name}/{table.replace('.', '/')}.parquet"
         try:
