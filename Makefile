@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo up test faults check audit docs screenshots clean
+.PHONY: help install demo up test faults bench bench-page check audit docs screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 install: $(INSTALLED) ## .venv with the project and its test tools
 
@@ -33,6 +33,12 @@ test: $(INSTALLED) ## every test
 
 faults: $(INSTALLED) ## trials of every fault there is: half an hour; one of them: ROW=stores.commit_unknown SEED=17
 	@$(BIN)/python tests/faults/long_form.py $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS))
+
+bench: $(INSTALLED) ## every benchmark, an hour and a quarter on a quiet machine; QUICK=1: a small try of each; ONLY=peers: that one
+	@$(BIN)/python benchmarks/run_all.py $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+bench-page: $(INSTALLED) ## docs/benchmarks.md of what the last `make bench` measured
+	@$(BIN)/python benchmarks/page.py --take build/bench
 
 check: $(INSTALLED) ## lint, types, import rules, generated docs
 	@$(BIN)/ruff check .

@@ -102,7 +102,7 @@ def shown(frame: str) -> str:
     """`function (package/file.py)` of `function (/a/path/package/file.py:12)`; what only passes on is its package."""
     name, _, place = frame.partition(" (")
     if name == "thread":
-        return f"thread {place.partition(': ')[2] or 'MainThread'}"
+        return f"thread {place.partition(': ')[2].partition(': ')[0] or 'MainThread'}"
     file = place.rstrip(")").rpartition(":")[0] or place.rstrip(")")
     for package in FOLDERS:
         _, found, below = file.rpartition(package)
