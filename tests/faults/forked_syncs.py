@@ -5,6 +5,7 @@ read in many small batches and pages, and waits take a twentieth: what the pipel
 """
 
 import asyncio
+import faulthandler
 import json
 import os
 import resource
@@ -62,6 +63,11 @@ PAGE = 7
 HASTE = 20
 """How much shorter waits are, in these processes."""
 
+HANGS_S = 120.0
+"""A process that is short of memory and has not ended by then waits for what will never come: it ends, and says where.
+
+Time enough on a machine with much else to do, and little enough for whoever waits for the trial."""
+
 CRASHED = 70
 """The exit status of a process that ended by an exception which is no Problem."""
 
@@ -96,6 +102,10 @@ class Ended:
     @property
     def crashed(self) -> bool:
         return self.status == CRASHED or "Traceback (most recent call last)" in self.output
+
+    @property
+    def hung(self) -> bool:
+        return self.status == 1 and "Timeout (" in self.output
 
     @property
     def problems(self) -> list[str]:
@@ -327,6 +337,7 @@ def _work(work: Work) -> int:
     if work.clock_ahead_s:
         shift_clock(work.clock_ahead_s)
     if work.memory_mb is not None:
+        faulthandler.dump_traceback_later(HANGS_S, exit=True)  # its thread is made while there is memory
         there = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (there + work.memory_mb * 2**20,) * 2)
     if work.file_kb is not None:

@@ -14,12 +14,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import invariants
-from commit_cutter import CommitCutter
-from forked_syncs import Work
+from commit_cutter import CommitCutter, SlowLine
+from forked_syncs import Ended, Work
 from machine import Machine, Merchant
 from rows_of_process import some_world
 from sqlalchemy.engine import make_url
-from trials import Disturbed, Passing, Row, Schedule, Trial, around, judge, recover, scheduled, undisturbed
+from trials import (
+    Disturbed,
+    Passing,
+    Row,
+    Schedule,
+    Trial,
+    Undisturbed,
+    around,
+    judge,
+    recover,
+    scheduled,
+    undisturbed,
+)
 
 from dropship_pipeline.storage import migrate
 from dropship_pipeline.storage.server.database import Database
@@ -63,6 +75,7 @@ def _enter_refusals(name: str, state: str, times: int) -> None:
 _enter_refusals("deadlocks", "40P01", 3)
 _enter_refusals("serialisation failures", "40001", 3)
 _enter_refusals("time-outs", "57014", 1)
+_enter_refusals("locks not had", "55P03", 1)
 _enter_refusals("many deadlocks", "40P01", 12)
 
 
@@ -125,6 +138,7 @@ def _refused(name: str, *told: str) -> "Row":
         "many deadlocks": "deadlock, again and again",
         "serialisation failures": "serialisation failure",
         "time-outs": "time-out",
+        "locks not had": "time-out: of a lock",
         "read-only": "read-only",
         "nobody let in": "Postgres down at connect",
         "sessions that end": "Postgres down mid-load",
@@ -164,6 +178,70 @@ def _committed_unheard(draw: random.Random) -> Schedule:
 def _cut_mid_load(draw: random.Random) -> Schedule:
     point = Passing(draw.choice(("load", "merge", "listing", "publish")), draw.random(), action="cut")
     return Schedule(some_world(draw), (Disturbed(point=point),), new=draw.random() < 0.5, days=1.0)
+
+
+# A server that is slow
+
+
+def _slowed(trial: Trial) -> None:
+    """Every statement takes its time on the way; another run of the same feeds may be under way beside."""
+    draw = trial.draw
+    new = draw.random() < 0.5
+    schedule = Schedule(some_world(draw), (), new=new, days=0.0 if new else 2.0)
+    machine = trial.machine
+    expected = undisturbed(machine, schedule)
+    runs, delay_s, megabyte_s = draw.choice((1, 1, 2)), draw.uniform(0.001, 0.005), draw.uniform(0.0, 1.0)
+    trial.plan = f"{schedule} {runs} runs, {delay_s:.4f} s a statement, {megabyte_s:.1f} s a megabyte"
+    with machine.merchant(schedule.world, new=new) as merchant:
+        machine.reader.watch(merchant.lake)
+        merchant.days_pass(schedule.days)
+        with SlowLine(make_url(merchant.database.libpq_url), delay_s, megabyte_s) as line:
+            merchant.variables["DROPSHIP_DATABASE_URL"] = line.url
+            ended = [machine.forks.wait(pid) for pid in [machine.forks.start(merchant.work()) for _ in range(runs)]]
+            del merchant.variables["DROPSHIP_DATABASE_URL"]
+        _waited_for(trial, merchant, ended, expected)
+        trial.require(line.waits > 100, "I6", "the line", f"only {line.waits} statements waited: it shows nothing")
+
+
+_HELD_UP = ("catalog.feed_products", "catalog.products", "catalog.inventory_levels", "catalog.freight_quotes")
+
+
+def _tables_locked(trial: Trial) -> None:
+    """Somebody holds tables of the catalogue for seconds, again and again: an index is made, a table rewritten."""
+    draw = trial.draw
+    new = draw.random() < 0.5
+    schedule = Schedule(some_world(draw), (), new=new, days=0.0 if new else 2.0)
+    machine = trial.machine
+    expected = undisturbed(machine, schedule)
+    runs, held_s = draw.choice((1, 1, 2)), [draw.uniform(0.5, 2.5) for _ in range(3)]
+    trial.plan = f"{schedule} {runs} runs, held for {held_s}"
+    with machine.merchant(schedule.world, new=new) as merchant:
+        machine.reader.watch(merchant.lake)
+        merchant.days_pass(schedule.days)
+        waited = 0
+        pids = [machine.forks.start(merchant.work()) for _ in range(runs)]
+        for seconds in held_s:
+            with merchant.database.begin() as connection:
+                connection.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
+                connection.exec_driver_sql(f"LOCK TABLE {draw.choice(_HELD_UP)} IN ACCESS EXCLUSIVE MODE")
+                time.sleep(seconds)
+                waiting = connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one()
+            waited += waiting
+            time.sleep(draw.uniform(0.0, 0.5))
+        trial.bit = waited > 0
+        _waited_for(trial, merchant, [machine.forks.wait(pid) for pid in pids], expected)
+
+
+def _waited_for(trial: Trial, merchant: Merchant, ended: list[Ended], expected: Undisturbed) -> None:
+    """Runs that had to wait end right; a feed is taken from one only by another run. Then: what is in the tables."""
+    for one in ended:
+        trial.keep(one)
+        if len(ended) == 1:
+            trial.require(one.is_done, "I1", "a slow server", f"a run that only had to wait: {one.output[-500:]}")
+    trial.found(invariants.torn_in_postgres(merchant))
+    recover(trial, merchant)
+    # a run that reads everything beside another one, and one that reads what is not due, cost calls
+    judge(trial, merchant, expected.rows, 0 if len(ended) == 1 else None)
 
 
 # A server of the trial's own
@@ -363,6 +441,36 @@ def _torn_file(trial: Trial) -> None:
         )
 
 
+def _torn_snapshot(trial: Trial) -> None:
+    """Files of the newest snapshot are torn when a sync begins, which may be killed while it publishes anew."""
+    draw = trial.draw
+    schedule = Schedule(some_world(draw), (), new=False, days=draw.choice((0.0, 2.0)))
+    machine = trial.machine
+    expected = undisturbed(machine, schedule)
+    with machine.merchant(schedule.world) as merchant:
+        merchant.days_pass(schedule.days)
+        files = sorted((merchant.lake / "latest").resolve().rglob("*.parquet"))
+        torn = draw.sample(files, draw.choice((1, 2, 3)))
+        trial.plan = f"{schedule} {[file.name for file in torn]}"
+        for file in torn:
+            match draw.choice(("cut off", "emptied", "gone")):
+                case "cut off":
+                    file.write_bytes(file.read_bytes()[: draw.randrange(file.stat().st_size)])
+                case "emptied":
+                    file.write_bytes(b"")
+                case _:
+                    file.unlink()
+        losses = 0
+        if draw.random() < 0.5:
+            point = Passing(draw.choice(("publish", "pointer")), draw.random(), draw.random() < 0.5)
+            losses += not trial.keep(merchant.run(point=str(point.of(expected.passed)))).is_done
+        losses += recover(trial, merchant)
+        machine.reader.watch(merchant.lake)
+        judge(trial, merchant, expected.rows, losses)
+        aside = [path for path in (merchant.lake / "quarantine").rglob("snapshot*") if path.exists()]
+        trial.require(bool(aside), "I6", "snapshots", "a torn snapshot is nowhere set aside")
+
+
 _BY_HAND = {
     "catalog.price_tiers": (
         "UPDATE catalog.price_tiers SET price = price + 1 WHERE ctid IN (SELECT ctid FROM catalog.price_tiers LIMIT 2)",
@@ -416,13 +524,17 @@ ROWS = (
     _refused("many deadlocks"),
     _refused("serialisation failures"),
     _refused("time-outs"),
+    _refused("locks not had"),
     _refused("read-only", "read-only"),
     Row("stores.cut_mid_load", "Postgres down mid-load", scheduled(_cut_mid_load)),
     Row("stores.commit_unheard", "Postgres down at commit", scheduled(_committed_unheard)),
     Row("stores.commit_unknown", "at commit with the outcome unknown", _commit_unknown),
     Row("stores.server_dies", "a real Postgres that is stopped and killed", _server_dies),
+    Row("stores.slowed", "a real Postgres that is slowed", _slowed),
+    Row("stores.tables_locked", "a real Postgres that is slowed: tables locked for seconds", _tables_locked),
     _disk_full("raw"),
     _disk_full("publish"),
     Row("stores.altered_by_hand", "a table altered by hand", _altered_by_hand),
     Row("stores.torn_file", "a torn or corrupt Parquet file found at start", _torn_file),
+    Row("stores.torn_snapshot", "a torn Parquet file found at start, in what was published", _torn_snapshot),
 )

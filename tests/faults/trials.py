@@ -100,6 +100,8 @@ class Trial:
         self.outputs.append(ended.output)
         if ended.crashed and not may_crash:
             self.violations.append(Violation("I6", "process", f"ended by no Problem: {ended.output[-1500:]}"))
+        if ended.hung:
+            self.violations.append(Violation("I6", "process", f"waited for ever: {ended.output[-4000:]}"))
         return ended
 
 
