@@ -16,7 +16,7 @@ from dropship_pipeline.storage.server.arrow_connection import ArrowConnection
 from dropship_pipeline.tables.arrow import MONEY, arrow_schema
 from dropship_pipeline.tables.model import Column, Table, Type, View
 
-_BATCH_BYTES = 8_000_000  # as Postgres sends them; a batch becomes a row group: some 100,000 price tiers
+_BATCH_BYTES = 2_000_000  # as Postgres sends them; a batch becomes a row group: some 25,000 price tiers
 _UNITS = 10**MONEY.scale
 _WHOLE = pa.decimal128(19, 0)  # what holds every integer of 64 bits
 
