@@ -20,7 +20,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from dropship_pipeline.storage.server import embedded
 
 DAYS = (0, 0.1, 1, 25)  # that the sandbox's clock is moved on between two syncs
 DESTINATIONS = ("none", "US", "US,MX", "US,MX,GB")
+CURVES = ["catalogue", "changes", "feeds", "destinations"]
 FEED_COUNTS = (1, 5, 10)
 Point = dict[str, Any]
 
@@ -68,7 +69,7 @@ class Merchant:
                 "JOIN pg_namespace n ON n.oid = c.relnamespace "
                 "WHERE c.relkind = 'r' AND n.nspname IN ('catalog', 'orders', 'ops')"
             )
-            tables_mb = cursor.fetchone()[0] / 1e6
+            [(tables_bytes,)] = cursor.fetchall()
         return {
             "wall": done.cost.seconds,
             "cpu": done.cost.cpu,
@@ -78,7 +79,7 @@ class Merchant:
             "read": stages["describe"]["done"],
             "changed": stages["describe"]["changed"],
             "rows_written": sum(stage["rows_written"] for stage in stages.values()),
-            "database_mb": round(tables_mb, 1),
+            "database_mb": round(tables_bytes / 1e6, 1),
             "raw_mb": round(self._lake_mb("raw"), 1),
             "snapshot_mb": round(self._lake_mb("snapshots"), 1),
             **asdict(done.phases),
@@ -161,14 +162,14 @@ def main() -> None:
     parser.add_argument("--sampled", type=int, default=1_000_000, help="the size that is only sampled; 0: none")
     parser.add_argument("--standard", type=int, default=10_000, help="products where something else is varied")
     parser.add_argument("--json", type=Path)
-    curves = {
+    parser.add_argument("--curves", nargs="+", choices=CURVES, default=CURVES)
+    options = parser.parse_args()
+    curves: dict[str, Callable[[Bench], Iterator[tuple[str, Point]]]] = {
         "catalogue": lambda bench: by_catalogue(bench, options.sizes, options.sampled, options.standard),
         "changes": lambda bench: by_changes(bench, options.standard),
         "feeds": lambda bench: by_feeds(bench, options.standard),
         "destinations": lambda bench: by_destinations(bench, options.standard),
     }
-    parser.add_argument("--curves", nargs="+", choices=list(curves), default=list(curves))
-    options = parser.parse_args()
     points: dict[str, list[Point]] = {}
     with tempfile.TemporaryDirectory(prefix="growth-") as home:
         os.chmod(home, 0o755)  # noqa: PTH101  the embedded server runs as a user of its own where this runs as root

@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -28,7 +28,7 @@ from dropship_pipeline.storage.server import embedded
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.stages.describe import DESCRIPTION
 from dropship_pipeline.sync.stages.landing import Settled
-from dropship_pipeline.sync.stages.pipeline import HAND_OVER, settle
+from dropship_pipeline.sync.stages.pipeline import HAND_OVER, Kind, settle
 from dropship_pipeline.sync.stages.stock import STOCK
 
 SKUS = 5
@@ -103,9 +103,10 @@ def merge(merger: Merger, numbers: Sequence[int], version: int, size: int) -> in
     changed = 0
     for start in range(0, len(numbers), size):
         batch, now = numbers[start : start + size], datetime.now(UTC)
-        for kind, told in ((DESCRIPTION, description), (STOCK, stock)):
+        kinds: list[tuple[Kind[Any], Callable[[int, int], object]]] = [(DESCRIPTION, description), (STOCK, stock)]
+        for kind, told in kinds:
             answers = [Settled(product_id(one), now, b"", told(one, version)) for one in batch]
-            counts, ledger = settle(merger, kind, answers, "raw/benchmark", ())  # type: ignore[arg-type]
+            counts, ledger = settle(merger, kind, answers, "raw/benchmark", ())
             if counts.products != len(batch) or ledger.rejected:
                 raise SystemExit(f"{counts} of {len(batch)} answers of {kind.name}")
             changed += counts.changed if kind is DESCRIPTION else 0

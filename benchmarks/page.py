@@ -18,6 +18,7 @@ from results import Result, bars, exponent, losses, read_results, work
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
+CUT_OFF = 130  # the exit status of what a Ctrl-C ended
 NOT_YET = "*Not measured yet: `make bench`.*"
 Cells = Sequence[object]
 
@@ -273,7 +274,7 @@ def runs(results: dict[str, Result]) -> str:
         (
             f"`{noted['command']}`",
             noted["began"][:16].replace("T", " "),
-            noted["seconds"] / 60,
+            number(noted["seconds"] / 60) + (" (cut off)" if noted["exit_status"] == CUT_OFF else ""),
             noted["commit"],
             str(noted["busy_cores_before"]) + (" **busy**" if noted["busy"] else ""),
             noted["busy_cores_after"],
@@ -330,10 +331,10 @@ def _is_there(line: str, images: Path) -> bool:
 
 
 def take(source: Path, target: Path) -> None:
-    """Take results over that are no quick try and did not fail."""
+    """Take results over that are no quick try and did not fail; of one that was cut off, what it had measured."""
     target.mkdir(parents=True, exist_ok=True)
     for part, result in read_results(source).items():
-        if result.noted["quick"] or result.noted["exit_status"]:
+        if result.noted["quick"] or result.noted["exit_status"] not in (0, CUT_OFF):
             print(f"{part} is left out: a quick try, or it failed", file=sys.stderr)
         else:
             shutil.copyfile(source / f"{part}.json", target / f"{part}.json")

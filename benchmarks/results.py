@@ -37,12 +37,13 @@ def exponent(across: Sequence[float], along: Sequence[float]) -> float | None:
     if len({x for x, _ in points}) < 2:
         return None
     mean_x, mean_y = (sum(column) / len(points) for column in zip(*points, strict=True))
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    spread: float = sum((x - mean_x) ** 2 for x, _ in points)
+    return float(sum((x - mean_x) * (y - mean_y) for x, y in points) / spread)
 
 
 def work(point: dict[str, Any]) -> float:
     """Seconds of the stages of a sync: without start-up, what lies between them, and the end."""
-    return round(sum(point["stages"].values()), 2)
+    return round(float(sum(point["stages"].values())), 2)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from machine import BUSY, busy_cores, commit, machine, stolen_seconds
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = ROOT / "build" / "bench"
+CUT_OFF = 130  # the exit status of what a Ctrl-C ended
 SETTLE = 30.0  # seconds that a part waits for the machine to become quiet: the one before it has left things to write
 
 
@@ -106,32 +107,38 @@ def wait_until_quiet() -> float:
     return busy
 
 
-def run(part: Part, folder: Path, *, quick: bool) -> bool:
-    """Run one part and keep its result; whether it went well."""
+def run_command(line: list[str]) -> tuple[int, str]:
+    """Its exit status and what it printed; a Ctrl-C ends it with 130, and what it has measured by then is kept."""
+    process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    output: list[str] = []
+    try:
+        output += process.stdout or []
+        return process.wait(), "".join(output)
+    except KeyboardInterrupt:
+        process.wait()
+        return CUT_OFF, "".join(output)
+
+
+def run(part: Part, folder: Path, *, quick: bool) -> int:
+    """Run one part and keep its result; its exit status."""
     target = folder / f"{part.name}.json"
-    raw = folder / f"{part.name}.raw.json"
+    raw = folder / f"{part.name}.partial"
     raw.unlink(missing_ok=True)
     arguments = [part.script, *(part.quick if quick else part.full)]
     before, stolen = wait_until_quiet(), stolen_seconds()
     at, began = datetime.now(UTC), time.monotonic()
     line = [sys.executable, str(HERE / arguments[0]), *arguments[1:]]
-    done = subprocess.run(
-        [*line, "--json", str(raw)] if part.writes_json else line,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    status, output = run_command([*line, "--json", str(raw)] if part.writes_json else line)
     seconds = time.monotonic() - began
     if part.writes_json and not raw.exists():
-        return False
+        return status or 1
     target.write_text(
         json.dumps(
             {
                 "part": part.name,
                 "command": " ".join(["python", f"benchmarks/{arguments[0]}", *arguments[1:]]),
                 "quick": quick,
-                "exit_status": done.returncode,
+                "exit_status": status,
                 "began": at.isoformat(timespec="seconds"),
                 "seconds": round(seconds, 1),
                 "commit": commit(ROOT),
@@ -140,7 +147,7 @@ def run(part: Part, folder: Path, *, quick: bool) -> bool:
                 "stolen_share": round((stolen_seconds() - stolen) / seconds / machine()["cores"], 4),
                 "busy": before > BUSY,
                 "machine": machine(),
-                "result": json.loads(raw.read_text()) if part.writes_json else told(done.stdout),
+                "result": json.loads(raw.read_text()) if part.writes_json else told(output),
             },
             indent=1,
         )
@@ -148,7 +155,7 @@ def run(part: Part, folder: Path, *, quick: bool) -> bool:
         encoding="utf-8",
     )
     raw.unlink(missing_ok=True)
-    return done.returncode == 0
+    return status
 
 
 def main() -> int:
@@ -172,7 +179,10 @@ def main() -> int:
         if options.missing and (folder / f"{part.name}.json").exists():
             continue
         print(f"{datetime.now(UTC):%H:%M:%S} {part.name}", file=sys.stderr, flush=True)
-        if not run(part, folder, quick=options.quick):
+        status = run(part, folder, quick=options.quick)
+        if status == CUT_OFF:
+            return CUT_OFF
+        if status:
             failed.append(part.name)
     for name in failed:
         print(f"The benchmark {name} failed. Try it alone: python benchmarks/run_all.py --only {name}", file=sys.stderr)

@@ -46,7 +46,7 @@ def watcher(*, plain: bool) -> Stopwatch:
 
 
 if __name__ == "__main__":
-    bars.watcher = watcher  # type: ignore[assignment]
+    bars.watcher = watcher
     sys.argv = ["dropship", *sys.argv[3:]]
     try:
         main()

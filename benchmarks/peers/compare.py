@@ -129,7 +129,8 @@ def ask(place: Place, *queries: str) -> Rows:
         found = []
         for query in queries:
             cursor.execute(query)
-            found.append(cursor.fetchone()[0])
+            [(count,)] = cursor.fetchall()
+            found.append(count)
     return Rows(*found)
 
 
@@ -320,7 +321,7 @@ def run(peer: Peer, place: Place, server_home: Path) -> Measured:
             cpu += usage.ru_utime + usage.ru_stime
             peak += usage.ru_maxrss / 1024
             if status:
-                raise SystemExit(f"{process.args} failed:\n{(place.folder / 'errors').read_text()[-3000:]}")
+                raise SystemExit(f"{peer.name} failed:\n{(place.folder / 'errors').read_text()[-3000:]}")
     wall = time.monotonic() - began
     return Measured(
         round(wall, 2),
