@@ -211,15 +211,26 @@ def cancel(order: str, reason: str | None, account: str | None, dry_run: bool, a
 
 
 def _pay(desk: "Desk", names: Sequence[str], yes: bool, user_ip: str | None) -> list["PlaceOutcome"]:
-    """Ask, where that is wanted, and pay each."""
+    """Ask, where that is wanted, and pay each; of several, one that cannot be keeps none of the others from it."""
+    from dropship_pipeline.storage.orders.placements import find_placement  # noqa: PLC0415
     from dropship_pipeline.sync.orders.paying import Payer, own_address, pay, payable  # noqa: PLC0415
+    from dropship_pipeline.sync.orders.placing import PlaceOutcome  # noqa: PLC0415
 
     placements = [payable(desk, name) for name in names]
     if not yes:
         for placement in placements:
             _confirm(desk, placement)
     payer = Payer(user_ip or own_address(desk))
-    return [pay(desk, placement.reference, payer) for placement in placements]
+    outcomes = []
+    for placement in placements:
+        try:
+            outcomes.append(pay(desk, placement.reference, payer))
+        except Problem as problem:
+            if len(placements) == 1:
+                raise
+            stands = find_placement(desk.database, placement.reference) or placement
+            outcomes.append(PlaceOutcome(stands, (str(problem),)))
+    return outcomes
 
 
 def _confirm(desk: "Desk", placement: "Placement") -> None:

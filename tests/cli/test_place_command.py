@@ -242,6 +242,23 @@ def test_a_cancelled_order_is_told_with_its_reason(
     assert type_order("pay", "ORDER-1", "--yes").status == 1
 
 
+def test_an_order_whose_payment_cannot_be_asked_about_keeps_no_other_from_being_paid(
+    merchant: Deployment, order_file: str, type_order: Callable[..., Typed]
+) -> None:
+    for reference in ("ORDER-1", "ORDER-2"):
+        assert type_order("place", reference, "--file", order_file, "--reference", reference).status == 0
+    with merchant.database.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE orders.placements SET pay_state = 'ambiguous' WHERE channel_refer_id = 'ORDER-1'"
+        )
+    fault(merchant, "refuse:code=InvalidParameter:path=/alibaba/order/pay/result/query")
+    typed = type_order("pay", "ORDER-1", "ORDER-2", "--yes", "--json")
+    first, second = json.loads(typed.out)
+    assert (typed.status, first["pay_state"], second["pay_state"]) == (1, "ambiguous", "paid")
+    assert first["remarks"] != []
+    assert "Order ORDER-1 may be paid or not" in typed.complaint
+
+
 def _type(keyboard: int, answer: bytes) -> None:
     os.write(keyboard, answer)
 
