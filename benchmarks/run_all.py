@@ -3,16 +3,18 @@
     python benchmarks/run_all.py [--quick] [--only PART …] [--missing] [--list]
 
 `make bench` calls it. A part's result is `build/bench/PART.json`: the command, when it ran, for how long, the commit,
-the machine, how many cores others kept busy just before and just after, and what the benchmark said.
-A part that began while more than half a core was busy with something else is marked as busy, and so is its line on the
-page. With `--missing` only those run that have no result yet, so that a set that was cut off is finished. `--quick`
-tries everything with small numbers, in build/bench/quick: these tell whether it works, not how fast it is.
+the machine, how many cores others kept busy just before and just after, and what the benchmark said. A part that
+began while more than half a core was busy with something else is marked as busy, and so it is told on the page. With
+`--missing` only those run that have no result yet; what a Ctrl-C or SIGTERM cuts off keeps what it had measured.
+`--quick` tries everything with small numbers, in build/bench/quick: these tell whether it works, not how fast it is.
 
 `page.py` makes docs/benchmarks.md of the results.
 """
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -55,25 +57,25 @@ PARTS = (
     Part(
         "peers",
         "peers/compare.py",
-        words("--products 20000 --rounds 5 --slow-rounds 2"),
+        words("--products 20000 --rounds 5 --slow-rounds 1"),
         words("--products 60 --rounds 1 --slow-rounds 1"),
-        29,
+        23,
     ),
     Part(
         "peers_latency",
         "peers/compare.py",
         words("--products 1000 --latency 50 --rounds 3 --slow-rounds 1"),
         words("--products 40 --latency 50 --rounds 1 --slow-rounds 1"),
-        5,
+        4,
     ),
     Part(
         "growth",
         "growth.py",
         (),
         words("--sizes 50 100 --sampled 0 --standard 50 --curves catalogue destinations"),
-        18,
+        15,
     ),
-    Part("merging", "merging.py", (), words("--products 200 1000 --changed 20 100 --runs 1"), 6),
+    Part("merging", "merging.py", (), words("--products 200 1000 --changed 20 100 --runs 1"), 5),
     Part(
         "publishing",
         "publishing.py",
@@ -83,7 +85,7 @@ PARTS = (
         writes_json=False,
     ),
     Part("marts", "marts.py", (), words("--products 500"), 4, writes_json=False),
-    Part("flame", "flame.py", (), words("--products 200"), 6),
+    Part("flame", "flame.py", (), words("--products 200"), 5),
     Part("hot_path", "hot_path.py", (), words("--products 50 --rounds 1"), 1, writes_json=False),
     Part("receiver", "receiver.py", (), words("--rate 100 --seconds 2 --kill-after 1"), 2, writes_json=False),
     Part(
@@ -108,15 +110,21 @@ def wait_until_quiet() -> float:
 
 
 def run_command(line: list[str]) -> tuple[int, str]:
-    """Its exit status and what it printed; a Ctrl-C ends it with 130, and what it has measured by then is kept."""
-    process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    """Its exit status and what it printed; an interrupt is handed on, and what it has measured by then is kept."""
+    process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     output: list[str] = []
     try:
         output += process.stdout or []
         return process.wait(), "".join(output)
     except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)
         process.wait()
         return CUT_OFF, "".join(output)
+
+
+def interrupted(_number: int, _frame: object) -> None:
+    """SIGTERM is a Ctrl-C, too."""
+    raise KeyboardInterrupt
 
 
 def run(part: Part, folder: Path, *, quick: bool) -> int:
@@ -170,6 +178,8 @@ def main() -> int:
         for part in PARTS:
             print(f"{part.name:14}{part.minutes:5g} min  {part.script} {' '.join(part.full)}".rstrip())
         return 0
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has what it runs in the background ignore the first
+        signal.signal(number, interrupted)
     folder = RESULTS / "quick" if options.quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     failed = []

@@ -1,6 +1,6 @@
 """The same work by us, by our peers and by a bare loop: in one run, in turns, against the same simulated Alibaba.com.
 
-    python benchmarks/peers/compare.py [--products 20000] [--rounds 5] [--slow-rounds 2] [--latency 0]
+    python benchmarks/peers/compare.py [--products 20000] [--rounds 5] [--slow-rounds 1] [--latency 0]
                                        [--only NAME …] [--json FILE]
 
 The work: every page of the largest feed, the description and the stock of each product, loaded. Each peer runs in an
@@ -425,7 +425,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--products", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--slow-rounds", type=int, default=2)
+    parser.add_argument("--slow-rounds", type=int, default=1)
     parser.add_argument("--latency", type=float, default=0.0, help="milliseconds added to every answer")
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--json", type=Path)
