@@ -1,8 +1,8 @@
 """Faults: which are switched on, which calls they hit, and how they are named on a command line.
 
 A fault is `NAME[:RATE][:OPTION=VALUE]…`, such as `http_500:0.5:path=*description*:first=10`. What each one does stands
-in the tables of `fault_transport.py`, `fault_listings.py` and `fault_payloads.py`; the gateway asks here at three
-moments: instead of serving a call, over an endpoint's body, over the encoded answer.
+in the tables of `fault_transport.py`, `fault_listings.py`, `fault_payloads.py` and `fault_orders.py`; the gateway asks
+here at three moments: instead of serving a call, over an endpoint's body, over the encoded answer.
 """
 
 import random
@@ -125,6 +125,8 @@ class FaultBoard:
             )
         except ValueError:
             raise UnknownFaultError(f"cannot read {text!r}: rate, after and first are numbers") from None
+        if not 0 <= fault.rate <= 1:
+            raise UnknownFaultError(f"cannot read {text!r}: rate is a share, from 0 to 1")
         self.active.append(fault)
         return fault
 

@@ -381,7 +381,9 @@ def test_faults_are_listed_with_their_luck_and_switched_off_one_by_one(with_faul
     assert [fault["id"] for fault in left] == [second["id"]]
 
 
-@pytest.mark.parametrize("text", ["nonsense", "http_500:much", "http_500:first=x", "http_500:colour=red", ""])
+@pytest.mark.parametrize(
+    "text", ["nonsense", "http_500:much", "http_500:50", "http_500:nan", "http_500:first=x", "http_500:colour=red", ""]
+)
 def test_a_fault_that_cannot_be_is_refused_with_a_reason(faulty, text):
     with pytest.raises(HTTPError) as caught:
         faulty.control("faults", {"fault": text})
