@@ -43,6 +43,7 @@ FEED_PRODUCTS = Table(
     key=("feed", "product_id"),
     published=True,
     indexes=(("product_id", "feed"),),
+    included=(("delisted_at",),),
 )
 
 PRODUCTS = Table(
@@ -209,7 +210,8 @@ PRICE_TIERS = Table(
     key=("sku_id", "min_quantity"),
     parent="product_id",
     published=True,
-    indexes=(("product_id", "sku_id"),),
+    indexes=(("product_id", "sku_id", "min_quantity"),),
+    included=(("max_quantity", "price", "currency"),),
     references=_OF_SKU,
 )
 
@@ -237,6 +239,8 @@ INVENTORY_LEVELS = Table(
     observed=("checked_at",),
     published=True,
     indexes=(("product_id", "sku_id"),),
+    # not checked_at: each look would have to write it into the index
+    included=(("shipping_from", "quantity"),),
 )
 
 FREIGHT_QUOTES = Table(

@@ -58,8 +58,9 @@ class Table:
 
     `parent` names the column whose rows are replaced together: when a product is read afresh, its rows that the fresh
     payload lacks go. `observed` are the columns that say when we looked, not what we saw: a row that differs in nothing
-    else is not a changed row. `published` tables are in every Parquet snapshot. `references` are checked before each
-    snapshot; they are no constraints of the database, so that a merge may write in any order.
+    else is not a changed row. `published` tables are in every Parquet snapshot. `included`, index for index, are what
+    stands in it beside its key: a query that needs no other column reads the index alone. `references` are checked
+    before each snapshot; they are no constraints of the database, so that a merge may write in any order.
     """
 
     schema: str
@@ -71,6 +72,7 @@ class Table:
     observed: tuple[str, ...] = ()
     published: bool = False
     indexes: tuple[tuple[str, ...], ...] = ()
+    included: tuple[tuple[str, ...], ...] = ()
     references: tuple[Reference, ...] = ()
 
     @property

@@ -1,5 +1,6 @@
 """The DDL of tables and views in Postgres, comments included. Migrations freeze it; tests hold the two together."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 from dropship_pipeline.tables.model import Column, Table, View
@@ -30,7 +31,8 @@ def create_table(table: Table) -> list[str]:
     statements = [f"CREATE TABLE {table.full_name} (\n" + ",\n".join(lines) + "\n)"]
     statements += [
         f"CREATE INDEX {table.name}_{'_'.join(columns)} ON {table.full_name} ({', '.join(columns)})"
-        for columns in table.indexes
+        + (f" INCLUDE ({', '.join(included)})" if included else "")
+        for columns, included in zip_longest(table.indexes, table.included, fillvalue=())
     ]
     statements.append(f"COMMENT ON TABLE {table.full_name} IS {literal(table.comment)}")
     statements += [

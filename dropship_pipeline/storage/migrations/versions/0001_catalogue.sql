@@ -15,7 +15,7 @@ CREATE TABLE catalog.feed_products (
     delisted_at timestamptz,
     PRIMARY KEY (feed, product_id)
 );
-CREATE INDEX feed_products_product_id_feed ON catalog.feed_products (product_id, feed);
+CREATE INDEX feed_products_product_id_feed ON catalog.feed_products (product_id, feed) INCLUDE (delisted_at);
 COMMENT ON TABLE catalog.feed_products IS 'Which product is listed in which feed, now and before. A row is never removed: `delisted_at` ends it.';
 COMMENT ON COLUMN catalog.feed_products.feed IS 'The feed''s key (guide §3 scene_id, §3a, §3b, §3c)';
 COMMENT ON COLUMN catalog.feed_products.product_id IS 'The Alibaba.com product ID (guide §4 product_id)';
@@ -149,7 +149,7 @@ CREATE TABLE catalog.price_tiers (
     currency text,
     PRIMARY KEY (sku_id, min_quantity)
 );
-CREATE INDEX price_tiers_product_id_sku_id ON catalog.price_tiers (product_id, sku_id);
+CREATE INDEX price_tiers_product_id_sku_id_min_quantity ON catalog.price_tiers (product_id, sku_id, min_quantity) INCLUDE (max_quantity, price, currency);
 COMMENT ON TABLE catalog.price_tiers IS 'The price of a variant by quantity ordered.';
 COMMENT ON COLUMN catalog.price_tiers.sku_id IS 'The variant, as orders name it (guide §4 skus[].sku_id)';
 COMMENT ON COLUMN catalog.price_tiers.min_quantity IS 'From so many units [units] (guide §4 ladder_price[].min_quantity)';
@@ -167,7 +167,7 @@ CREATE TABLE catalog.inventory_levels (
     checked_at timestamptz NOT NULL,
     PRIMARY KEY (sku_id, shipping_from)
 );
-CREATE INDEX inventory_levels_product_id_sku_id ON catalog.inventory_levels (product_id, sku_id);
+CREATE INDEX inventory_levels_product_id_sku_id ON catalog.inventory_levels (product_id, sku_id) INCLUDE (shipping_from, quantity);
 COMMENT ON TABLE catalog.inventory_levels IS 'Stock of a variant by the country it ships from. Only the inventory endpoint counts as stock.';
 COMMENT ON COLUMN catalog.inventory_levels.sku_id IS 'The variant, as orders name it (guide §4 skus[].sku_id)';
 COMMENT ON COLUMN catalog.inventory_levels.shipping_from IS 'ISO country code of the warehouse (guide §5 shipping_from)';
