@@ -4,7 +4,8 @@
 
 Makes, in a folder of its own (or in `--home`, where it is kept), a catalogue as dense as the simulated one: five SKUs a
 product, twelve price tiers, six stock levels, two carriers; two months in which 2 % of the products change their prices
-and 10 % of the stock levels move a day; 20,000 orders. Prints a line of JSON for each mart: rows; CPU seconds that one
+and 10 % of the stock levels move a day; 20,000 orders. As a sync leaves it: the rows of a product together, products
+in no order of their IDs, the change logs in order of time. Prints a line of JSON for each mart: rows; CPU seconds that one
 server process needs to count them (`count`), for the first thousand (`thousand`) and for every column of every row
 (`whole`), each the least of two, read through a cursor; seconds of the whole by the clock, with what helpers Postgres
 takes; and milliseconds for one product. Planning is in them. Then each question of docs/analysts.md, by its
@@ -36,9 +37,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "analysts.md"
 # `of_product(n)` scatters the IDs: a catalogue is not read in the order of its IDs
 CATALOGUE = """
 CREATE FUNCTION pg_temp.of_product(n bigint) RETURNS text IMMUTABLE LANGUAGE sql
-    AS $$ SELECT (1600000000000 + n * 7919 % 999999937)::text $$;
+    AS $$ SELECT (1600000000000 + n * 618033989 % 999999937)::text $$;
 CREATE FUNCTION pg_temp.of_sku(n bigint) RETURNS text IMMUTABLE LANGUAGE sql
-    AS $$ SELECT (100000000000 + n * 104729 % 9999999967)::text $$;
+    AS $$ SELECT (100000000000 + n * 6180339887 % 9999999967)::text $$;
 
 INSERT INTO catalog.products
     (product_id, title, status, category_id, category, supplier, e_company_id, currency, min_order_quantity,
@@ -56,15 +57,16 @@ SELECT (ARRAY['us_standard', 'cross_border_us', 'us_fast_48h', 'mx_dropship', 'u
               'local_us', 'local_mx', 'local_regular', 'cross_border'])[1 + (n * 3 + m * m) % 10],
     pg_temp.of_product(n), n, now() - interval '60 days', now() - interval '60 days',
     CASE WHEN n % 20 = 0 THEN now() - interval '5 days' END
-FROM generate_series(1, {products}) n, generate_series(0, 3) m WHERE m = 0 OR (n + m) % 2 = 0;
+FROM generate_series(1, {products}) n, generate_series(0, 3) m WHERE m = 0 OR (n + m) % 2 = 0
+ORDER BY n;
 
 INSERT INTO catalog.skus (sku_id, product_id, seller_sku_id, status, unit)
 SELECT pg_temp.of_sku(n * 5 + m), pg_temp.of_product(n), n || '-' || m, 'NORMAL', 'Piece'
-FROM generate_series(1, {products}) n, generate_series(0, 4) m;
+FROM generate_series(1, {products}) n, generate_series(0, 4) m ORDER BY n, m;
 
 INSERT INTO catalog.sku_attributes (sku_id, position, product_id, name, value)
 SELECT pg_temp.of_sku(n * 5 + m), 0, pg_temp.of_product(n), 'Color', 'Colour ' || m
-FROM generate_series(1, {products}) n, generate_series(0, 4) m;
+FROM generate_series(1, {products}) n, generate_series(0, 4) m ORDER BY n, m;
 
 INSERT INTO catalog.price_tiers (sku_id, min_quantity, product_id, max_quantity, price, currency)
 SELECT pg_temp.of_sku(n * 5 + m), bound.low, pg_temp.of_product(n), bound.high,
@@ -72,21 +74,24 @@ SELECT pg_temp.of_sku(n * 5 + m), bound.low, pg_temp.of_product(n), bound.high,
 FROM generate_series(1, {products}) n, generate_series(0, 4) m,
     LATERAL (VALUES (CASE n % 4 WHEN 0 THEN 5 ELSE 1 END, 49, 1.0), (50, 499, 0.9), (500, NULL, 0.8))
         AS bound (low, high, factor)
-WHERE bound.low < 500 OR n % 5 < 2;
+WHERE bound.low < 500 OR n % 5 < 2
+ORDER BY n, m, bound.low;
 
 INSERT INTO catalog.inventory_levels (sku_id, shipping_from, product_id, quantity, unit, checked_at)
 SELECT pg_temp.of_sku(n * 5 + m), origin, pg_temp.of_product(n), CASE WHEN (n + m) % 20 = 0 THEN 0 ELSE n * 7 % 500 END,
     'Piece', now() - interval '2 hours'
 FROM generate_series(1, {products}) n, generate_series(0, 4) m,
     LATERAL unnest(
-        CASE WHEN n % 5 = 0 THEN ARRAY['CN', 'US'] ELSE ARRAY[(ARRAY['CN', 'US', 'MX'])[1 + n % 3]] END) origin;
+        CASE WHEN n % 5 = 0 THEN ARRAY['CN', 'US'] ELSE ARRAY[(ARRAY['CN', 'US', 'MX'])[1 + n % 3]] END) origin
+ORDER BY n, m;
 
 INSERT INTO catalog.freight_quotes
     (product_id, destination_country, quantity, vendor_code, vendor_name, dispatch_country, requested_dispatch,
      delivery_days_min, delivery_days_max, fee, currency, quoted_at)
 SELECT pg_temp.of_product(n), 'US', 1, 'CARRIER_' || v, 'Carrier ' || v, 'CN', 'CN', 3 + n % 10 * v, 8 + n % 20 * v,
     round(2 + n % 30 / v, 2), 'USD', now() - interval '1 day'
-FROM generate_series(1, {products}) n, generate_series(1, 3) v WHERE n % 50 > 0 AND (v < 3 OR n % 10 = 0);
+FROM generate_series(1, {products}) n, generate_series(1, 3) v WHERE n % 50 > 0 AND (v < 3 OR n % 10 = 0)
+ORDER BY n;
 
 INSERT INTO catalog.freight_failures
     (product_id, destination_country, quantity, dispatch_location, code, message, failed_at)
@@ -102,12 +107,14 @@ FROM generate_series(1, {products}) n, unnest(ARRAY['description', 'inventory', 
 INSERT INTO catalog.price_changes (sku_id, product_id, min_quantity, old_price, new_price, currency, observed_at)
 SELECT t.sku_id, t.product_id, t.min_quantity, round(t.price * 0.95, 2), t.price, t.currency,
     now() - d * interval '1 day' + interval '1 hour'
-FROM catalog.price_tiers t, generate_series(60, 1, -1) d WHERE abs(hashtext(t.product_id)) % 50 = d % 50;
+FROM catalog.price_tiers t, generate_series(60, 1, -1) d WHERE abs(hashtext(t.product_id)) % 50 = d % 50
+ORDER BY d DESC;
 
 INSERT INTO catalog.inventory_changes (sku_id, product_id, shipping_from, old_quantity, new_quantity, observed_at)
 SELECT l.sku_id, l.product_id, l.shipping_from, l.quantity + 5, l.quantity,
     now() - d * interval '1 day' + interval '1 hour'
-FROM catalog.inventory_levels l, generate_series(60, 1, -1) d WHERE abs(hashtext(l.sku_id)) % 10 = d % 10;
+FROM catalog.inventory_levels l, generate_series(60, 1, -1) d WHERE abs(hashtext(l.sku_id)) % 10 = d % 10
+ORDER BY d DESC;
 
 INSERT INTO catalog.listing_changes (feed, product_id, change, observed_at)
 SELECT feed, product_id, 'listed', first_listed_at FROM catalog.feed_products;
@@ -193,7 +200,7 @@ def measure(connection: Connection, view: View, plans: Path | None) -> dict[str,
         "clock": round(whole / 1000, 2),
     }
     if "product_id" in view.column_names:
-        one = f"SELECT * FROM {called} WHERE product_id = '1600000007919'"
+        one = f"SELECT * FROM {called} WHERE product_id = '1600618033989'"
         result["one_product_ms"] = round(timed(connection, one, plans and plans / f"{view.name}_one.txt")[1], 1)
     return result
 
