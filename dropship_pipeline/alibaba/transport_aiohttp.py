@@ -129,15 +129,15 @@ class ConcurrentCalls:
 async def _whole(content: aiohttp.StreamReader) -> bytes:
     """The whole body. Raises `AnswerTooLarge` as soon as that is known."""
     body = await content.readany()
-    if content.at_eof():
+    if content.at_eof() and len(body) <= transport.LARGEST_ANSWER:
         return body
     parts, size = [body], len(body)
-    while not content.at_eof():
+    while size <= transport.LARGEST_ANSWER:
+        if content.at_eof():
+            return b"".join(parts)
         parts.append(await content.readany())
         size += len(parts[-1])
-        if size > transport.LARGEST_ANSWER:
-            raise AnswerTooLarge
-    return b"".join(parts)
+    raise AnswerTooLarge
 
 
 def _kind_of(error: Exception) -> tuple[str, bool]:

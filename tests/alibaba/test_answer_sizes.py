@@ -67,3 +67,11 @@ def test_an_answer_within_the_limit_arrives_whole(over: str, packed: bool) -> No
     reply = Reply(gzip.compress(body) if packed else body, headers=headers)
     with ScriptedGateway(lambda _seen: reply) as server:
         assert words in str(call(over, server.url, DescribeProduct("1")))
+
+
+@pytest.mark.parametrize("over", ["client", "fan-out"])
+def test_an_answer_that_comes_in_one_piece_is_measured_too(over: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LARGEST_ANSWER", 1000)
+    reply = ok_result({"title": "z" * 2000})
+    with ScriptedGateway(lambda _seen: reply) as server, pytest.raises(Transient, match="AnswerTooLarge"):
+        call(over, server.url, DescribeProduct("1"))
