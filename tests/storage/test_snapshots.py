@@ -424,11 +424,11 @@ def test_a_database_that_breaks_in_the_middle_is_named_and_leaves_no_rest(
 
 
 def test_whoever_interrupts_an_export_waits_for_neither_of_its_connections(database: Database, lake: Lake) -> None:
-    """Both are held up in statements that would not end: by locks that somebody takes when the largest file is there."""
+    """Both wait in statements that would not end: for locks that somebody takes once the largest file is there."""
     fill(database, PRICE_TIERS, 100)
     here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     held_up = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {here}"
-    seen = []
+    seen: list[int] = []
 
     def interrupt() -> None:
         with database.autocommit() as connection:
