@@ -6,6 +6,7 @@ migrated once, so that a test pays some 20 ms for its own.
 
 import atexit
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -31,6 +32,15 @@ if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usa
     # databases and lakes by the hundred, each for a second: on a disk they take twice the time and 1.5 times the CPU
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
+gc.disable()  # what collecting tests imports and makes stays: looked through again and again it took a third of that
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, and only among what tests leave behind."""
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.unfreeze)  # what is not looked through in the end DuckDB takes for leaked, and says so at length
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out where there is no browser."""
@@ -40,7 +50,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse to run where groups are not kept together: what they share would be set up once a worker."""
+    """What takes long begins early; refuse to run where groups, with what they share, are not kept together."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # else one worker ends long after the others
     if not hasattr(config, "workerinput") or not config.getoption("loadgroup", default=False):
         return
     loose = [item.nodeid for item in items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
