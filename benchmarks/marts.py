@@ -4,13 +4,15 @@
 
 Makes, in a folder of its own (or in `--home`, where it is kept), a catalogue as dense as the simulated one: five SKUs a
 product, twelve price tiers, six stock levels, two carriers; two months in which 2 % of the products change their prices
-and 10 % of the stock levels move a day; 20,000 orders. As a sync leaves it: the rows of a product together, products
-in no order of their IDs, the change logs in order of time. Prints a line of JSON for each mart: rows; CPU seconds that one
-server process needs to count them (`count`), for the first thousand (`thousand`) and for every column of every row
-(`whole`), each the least of two, read through a cursor; seconds of the whole by the clock, with what helpers Postgres
-takes; and milliseconds for one product. Planning is in them. Then each question of docs/analysts.md, by its
-first words. `--plans` keeps the plans. On a busy machine even CPU seconds are more than on an idle one, twice as many
-where others share its cores and caches: the last line says how busy it was.
+and 10 % of the stock levels move a day; 20,000 orders. It lies on disk as a first sync leaves it: a product's rows
+together, products in no order of their IDs, change logs in order of time.
+
+Prints a line of JSON for each mart: rows; CPU seconds that one server process needs to count them (`count`), for the
+first thousand (`thousand`) and for every column of every row (`whole`), each the least of two, read through a cursor;
+seconds of the whole by the clock, with what helpers Postgres takes; and milliseconds for one product. Planning is in
+them. Then each question of docs/analysts.md, by its first words. `--plans` keeps the plans. On a busy machine even CPU
+seconds are more than on an idle one, twice as many where others share its cores and caches: the last line says how busy
+it was.
 """
 
 import argparse
