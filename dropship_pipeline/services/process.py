@@ -28,6 +28,7 @@ class Process:
         self.service = service
         self.started_at = time.time()
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.was_ready = False
         self._said = said
         self._muted = False
         self._ended = ended
@@ -59,7 +60,8 @@ class Process:
 
     def end(self) -> None:
         """Tell all of it to end."""
-        self._muted = not self.service.heard_to_the_end
+        # what is cut short while it starts has no last words but where in its imports it was
+        self._muted = not (self.service.heard_to_the_end and self.was_ready)
         self.tell(self.service.end_signal)
 
     def tell(self, number: Signals) -> None:

@@ -44,7 +44,7 @@ class Service:
     ends_within_in_a_hurry: float = 0.0
     """The same after a second Ctrl-C."""
     heard_to_the_end: bool = False
-    """Whether its lines are shown while it ends: most only complain then that others have gone before them."""
+    """Whether its lines are shown while it ends, once it was ready: most only complain then that others have gone."""
     routine: re.Pattern[str] | None = None
     """How lines begin that it says all day long, and that nobody needs to read."""
     said_when_started_again: str = ""

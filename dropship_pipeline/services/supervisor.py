@@ -176,6 +176,7 @@ class Supervisor:
                 raise Problem(
                     f"{_capital(service.title)} was not ready within {service.ready_within:g} seconds: {said}", _SEE
                 )
+        process.was_ready = True
         self._say(f"{_capital(service.title)} is ready after {time.time() - process.started_at:.1f} s")
 
     def _revive(self, process: Process) -> None:

@@ -1,7 +1,7 @@
 """A program that supervises small services, as `dropship up` does its own: `small_group.py FOLDER SERVICES`.
 
 SERVICES is JSON: a list of [name, the body of a Python program, seconds it may take to end]. Each is ready when it has
-said so; `{folder}` in a program is FOLDER.
+said so; `{folder}` in a program is FOLDER. One called `heard…` is heard to the end.
 """
 
 import json
@@ -25,6 +25,7 @@ def main(folder: str, told: str) -> int:
             is_ready=lambda process: "ready" in process.lines,
             ready_within=1.5,
             ends_within=seconds,
+            heard_to_the_end=name.startswith("heard"),
         )
         for name, program, seconds in json.loads(told)
     ]

@@ -112,6 +112,18 @@ def test_services_start_one_after_the_other_and_end_the_other_way_round(run: Run
     assert not (group.folder / "up").exists()
 
 
+def test_the_last_words_of_one_that_was_ready_are_heard_and_not_those_of_one_cut_short_while_it_starts(
+    run: Run,
+) -> None:
+    starting = NOTES.replace("ready", "starting")
+    group = run(("heard", f"NAME = 'one'\n{NOTES}", 5.0), ("heard_too", f"NAME = 'two'\n{starting}", 5.0))
+    group.wait_for("starting")
+    group.process.send_signal(signal.SIGTERM)
+    assert group.process.wait(30) == 0
+    assert (group.folder / "ended").read_text() == "two one "
+    assert re.findall(r"(\w+) +\| alas", group.said) == ["heard"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_closed_terminal_and_a_polite_kill_end_the_group_like_ctrl_c(run: Run, number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_DFL)  # under nohup the tests themselves ignore a closed terminal, and so does it
