@@ -10,6 +10,7 @@ of all samples is counted where it was called from. py-spy comes in an environme
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,9 @@ from dropship_pipeline.storage.server import embedded
 PY_SPY = "0.4.3"
 ENVIRONMENT = Path(__file__).parent / "peers" / ".envs" / "pyspy"
 LEAST = 0.005
+WAITING = re.compile(r"\(threading\.py:\d+\)$|\((concurrent/futures/thread|queue|selectors)\.py:\d+\)$")
+"""Innermost frames in which nothing is done: a thread that was just woken there seems to be on a core."""
+
 OURS = "dropship_pipeline/"
 FOLDERS = ("site-packages/", "lib/python3.11/", OURS)
 PASSING_ON = (
@@ -90,10 +94,12 @@ def record(products: int, rate: int, *options: str) -> tuple[Counter[tuple[str, 
 
 
 def read(text: str) -> Counter[tuple[str, ...]]:
-    """Lines of `frame;frame;… count`; neighbouring frames that are shown alike are one."""
+    """Lines of `frame;frame;… count`; neighbouring frames that are shown alike are one, and who waits is left out."""
     found: Counter[tuple[str, ...]] = Counter()
     for line in text.splitlines():
         frames, _, count = line.rpartition(" ")
+        if WAITING.search(frames):
+            continue
         found[tuple(name for name, _ in groupby(filter(None, map(shown, frames.split(";")))))] += int(count)
     return found
 

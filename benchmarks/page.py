@@ -29,7 +29,8 @@ def number(value: object) -> str:
         return str(value)
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    places = 1 if abs(value) >= 10 else 2
+    return f"{round(value, places) + 0.0:.{places}f}"  # and no -0.00
 
 
 def table(titles: Cells, rows: Iterable[Cells]) -> str:
