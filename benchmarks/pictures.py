@@ -14,6 +14,7 @@ mpl.rcParams.update(
 )
 
 import matplotlib.pyplot as plt  # noqa: E402  after the choice of how it draws
+from matplotlib.ticker import LogLocator  # noqa: E402
 
 BLUE, ORANGE, GREEN, GREY = "#3b7dd8", "#e08a2e", "#2a9d6f", "#9aa4ad"
 COLOURS = (BLUE, ORANGE, GREEN, "#8a5fbf", "#c0504d", GREY)
@@ -100,13 +101,22 @@ def _growth(curves: Sequence[tuple[str, Points]], across: str | None, label: str
                 axes.plot(xs, [ys[1] * x / xs[1] for x in xs], "--", color=GREY, linewidth=1, label="slope 1")
         axes.set_title(title, loc="left", fontsize=9)
         if log:
-            axes.set_xscale("log")
-            axes.set_yscale("log")
+            _logarithmic(axes, [point["products"] for point in curves[0][1]])
         else:
             axes.set_ylim(bottom=0)
     figure.supxlabel(label + (" (open: sampled)" if log else ""), fontsize=9)
     panels.flat[0].legend(frameon=False, fontsize=8)
     return figure
+
+
+def _logarithmic(axes: Any, measured_at: Sequence[float]) -> None:
+    """Both axes, with plain numbers: below, those at which something was measured."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(measured_at, [f"{one:,.0f}" for one in measured_at], fontsize=7)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.minorticks_off()
 
 
 def _merging(points: Points) -> Any:
@@ -123,8 +133,7 @@ def _merging(points: Points) -> Any:
     last = [point for point in points if point["skus"] == points[-1]["skus"]]
     xs = [point["changed"] for point in last]
     axes.plot(xs, [last[-1]["wall"] * x / xs[-1] for x in xs], "--", color=GREY, linewidth=1, label="slope 1")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    _logarithmic(axes, list(dict.fromkeys(point["changed"] for point in points)))
     axes.set_xlabel("products whose answers were merged")
     axes.set_ylabel("seconds")
     axes.legend(frameon=False, fontsize=8)
