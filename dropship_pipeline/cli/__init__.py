@@ -17,6 +17,8 @@ def main() -> None:
     try:
         signal.signal(signal.SIGTERM, terminate)
         _open_what_is_closed()
+        # Arrow's own allocator keeps for itself what was freed: 70 MB at the peak of a sync, and nothing is faster
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         from dropship_pipeline.cli.commands import run  # noqa: PLC0415
 
         for stream in (sys.stdout, sys.stderr):
