@@ -24,6 +24,7 @@ from dropship_pipeline.storage.lake import snapshots
 from dropship_pipeline.storage.lake.place import Draft, Lake, LakeProblem
 from dropship_pipeline.storage.lake.snapshots import latest_snapshot, publish
 from dropship_pipeline.storage.lake.verification import Mismatch
+from dropship_pipeline.storage.server.arrow_connection import ArrowConnection
 from dropship_pipeline.storage.server.database import Database, DatabaseDown, DatabaseProblem
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.catalog import PRICE_TIERS, PRODUCTS
@@ -423,19 +424,26 @@ def test_a_database_that_breaks_in_the_middle_is_named_and_leaves_no_rest(
     assert hidden(lake) == []
 
 
+_HELD_UP = """SELECT count(*) FROM pg_locks
+    WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+def _until_held_up(database: Database, sessions: int) -> None:
+    with database.autocommit() as connection:
+        until = time.monotonic() + 30
+        while connection.exec_driver_sql(_HELD_UP).scalar_one() < sessions and time.monotonic() < until:
+            time.sleep(0.01)
+
+
 def test_whoever_interrupts_an_export_waits_for_neither_of_its_connections(database: Database, lake: Lake) -> None:
-    """Both wait in statements that would not end: for locks that somebody takes once the largest file is there."""
+    """Both wait in statements that would not end: for indexes that somebody takes once the largest file is there."""
     fill(database, PRICE_TIERS, 100)
-    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    held_up = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {here}"
     seen: list[int] = []
 
     def interrupt() -> None:
+        _until_held_up(database, 2)
         with database.autocommit() as connection:
-            until = time.monotonic() + 30
-            while connection.exec_driver_sql(held_up).scalar_one() < 2 and time.monotonic() < until:
-                time.sleep(0.01)
-            seen.append(connection.exec_driver_sql(held_up).scalar_one())
+            seen.append(connection.exec_driver_sql(_HELD_UP).scalar_one())
         os.kill(os.getpid(), signal.SIGINT)
 
     interrupter = threading.Thread(target=interrupt)
@@ -444,7 +452,7 @@ def test_whoever_interrupts_an_export_waits_for_neither_of_its_connections(datab
         def hold(_: Path) -> None:
             for table in PUBLISHED:
                 if table.schema == "orders":
-                    holder.exec_driver_sql(f"LOCK TABLE {table.full_name} IN ACCESS EXCLUSIVE MODE")
+                    holder.exec_driver_sql(f"REINDEX TABLE {table.full_name}")
             interrupter.start()
 
         with pytest.raises(KeyboardInterrupt):
@@ -452,9 +460,53 @@ def test_whoever_interrupts_an_export_waits_for_neither_of_its_connections(datab
         interrupter.join()
         assert seen == [2]
         with database.autocommit() as connection:
-            assert connection.exec_driver_sql(held_up).scalar_one() == 0
+            assert connection.exec_driver_sql(_HELD_UP).scalar_one() == 0
     assert names(lake) == hidden(lake) == []
     assert publish(database, lake, "after", keep=7).path == latest_snapshot(lake)
+
+
+class _InBetween(Database):
+    """A database in which something is done before the export's second connection is opened."""
+
+    def __init__(self, url: str, then: Callable[[], None]) -> None:
+        super().__init__(url)
+        self.then, self.opened = then, 0
+
+    @contextmanager
+    def adbc(self) -> Iterator[ArrowConnection]:
+        self.opened += 1
+        if self.opened == 2:
+            self.then()
+        with super().adbc() as connection:
+            yield connection
+
+
+@pytest.mark.parametrize("when", ["before the second connection", "while files are written"])
+def test_an_export_and_somebody_who_alters_a_table_do_not_wait_for_each_other(
+    when: str, database: Database, lake: Lake
+) -> None:
+    fill(database, PRICE_TIERS, 100)
+
+    def alter() -> None:
+        with database.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE catalog.products ADD COLUMN note text")
+
+    alterer = threading.Thread(target=alter)
+
+    def begin_to_alter(_: Path | None = None) -> None:
+        alterer.start()
+        _until_held_up(database, 1)
+
+    spoil = begin_to_alter if when == "while files are written" else lambda _: None
+    then = begin_to_alter if when == "before the second connection" else lambda: None
+    between = _InBetween(database.libpq_url, then)
+    published = publish(between, SpoilingLake(lake.location, spoil), "run", keep=7)
+    alterer.join(60)
+    assert not alterer.is_alive()
+    between.close()
+    assert published.row_counts[PRICE_TIERS.full_name] == 100
+    with database.autocommit() as connection:
+        assert connection.exec_driver_sql("SELECT note FROM catalog.products").all() == []
 
 
 def test_a_table_altered_by_hand_is_named(database: Database, lake: Lake) -> None:

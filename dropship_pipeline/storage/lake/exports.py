@@ -5,11 +5,14 @@ over from the snapshot that was published last where nobody wrote to the table s
 is what it was, and the file is sound: see `writes.py`, ADR 0018. Which snapshots there are is in `snapshots.py`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from queue import SimpleQueue
+
+import adbc_driver_manager
 
 from dropship_pipeline.storage.lake.damage import ROOT, damaged, read_manifest
 from dropship_pipeline.storage.lake.place import Draft, Lake
@@ -22,8 +25,14 @@ from dropship_pipeline.tables.model import Table, View
 from dropship_pipeline.tables.postgres import literal
 from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS
 
-# a table that is read without an order comes from its beginning to its end
-_AS_WRITTEN = ("synchronize_seqscans = off", "max_parallel_workers_per_gather = 0")
+_SETTINGS = (
+    # a table that is read without an order comes from its beginning to its end
+    "synchronize_seqscans = off",
+    "max_parallel_workers_per_gather = 0",
+    # a REINDEX locks what LOCK TABLE does not: the circle of `_of_one_moment` would go round over it
+    "lock_timeout = '30s'",
+)
+_NOT_AT_ONCE = "55P03"
 _CANCEL_AGAIN = 0.1  # seconds: Postgres ignores a request that comes between two statements
 
 
@@ -71,15 +80,11 @@ def export(database: Database, lake: Lake, draft: Draft, looked_at: Mapping[str,
 def _write(
     database: Database, connection: ArrowConnection, tables: Sequence[Table | View], draft: Draft
 ) -> dict[str, Verified]:
-    """Write and verify the files of these tables as the transaction of the connection sees them: with a second one."""
-    [(moment,)] = connection.run("SELECT pg_export_snapshot()")
-    with database.adbc() as other:
-        other.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        other.run(f"SET TRANSACTION SNAPSHOT {literal(moment)}")
-        both = (connection, other)
+    """Write and verify the files of these tables as the transaction of the connection sees them."""
+    with _of_one_moment(database, connection, tables) as readers:
         idle: SimpleQueue[ArrowConnection] = SimpleQueue()
-        for each in both:
-            for setting in _AS_WRITTEN:
+        for each in readers:
+            for setting in _SETTINGS:
                 each.run(f"SET LOCAL {setting}")
             idle.put(each)
 
@@ -90,7 +95,7 @@ def _write(
             finally:
                 idle.put(mine)
 
-        with ThreadPoolExecutor(max_workers=len(both), thread_name_prefix="export") as workers:
+        with ThreadPoolExecutor(max_workers=len(readers), thread_name_prefix="export") as workers:
             under_way = [workers.submit(write, table) for table in _longest_first(connection, tables)]
             try:
                 done, _ = wait(under_way, return_when=FIRST_EXCEPTION)
@@ -99,12 +104,39 @@ def _write(
                 for one in under_way:
                     one.cancel()
                 while running := [one for one in under_way if not one.done()]:
-                    for each in both:
+                    for each in readers:
                         each.cancel()
                     wait(running, _CANCEL_AGAIN)
                 raise
-        other.run("COMMIT")
     return {one.table: one for one in verified}
+
+
+@contextmanager
+def _of_one_moment(
+    database: Database, connection: ArrowConnection, tables: Sequence[Table | View]
+) -> Iterator[tuple[ArrowConnection, ...]]:
+    """The connection, and a second one whose transaction sees what it sees, both with locks on all that they read.
+
+    Had they their locks one after another, somebody's ALTER TABLE could wait for one of them, the other behind it in
+    the queue, and the first for the other: of that circle Postgres sees no more than a part. So the second one takes
+    its locks at once or not at all; then the first goes on alone.
+    """
+    lock = f"LOCK TABLE {', '.join(table.full_name for table in tables)} IN ACCESS SHARE MODE"
+    connection.run(lock)
+    [(moment,)] = connection.run("SELECT pg_export_snapshot()")
+    with database.adbc() as other:
+        other.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.run(f"SET TRANSACTION SNAPSHOT {literal(moment)}")
+        try:
+            other.run(f"{lock} NOWAIT")
+        except adbc_driver_manager.Error as error:
+            if error.sqlstate != _NOT_AT_ONCE:
+                raise
+            other.run("ROLLBACK")
+            yield (connection,)
+        else:
+            yield connection, other
+            other.run("COMMIT")
 
 
 def _longest_first(connection: ArrowConnection, tables: Sequence[Table | View]) -> list[Table | View]:
