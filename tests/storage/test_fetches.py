@@ -73,6 +73,7 @@ def test_each_kind_and_destination_has_its_own_age(database: Database) -> None:
     described(database, "A")
     read(database, "A", hours=1)
     read(database, "A", hours=1, kind="freight", to="US")
+    read(database, "A", hours=25, kind="inventory")
     assert ids(database) == []
     assert ids(database, "inventory") == ["A"]
     assert due_quotes(database, "US", max_age=DAY).count == 0
@@ -155,19 +156,28 @@ def test_batches_hold_everything_once_and_need_no_connection(database: Database)
         assert list(products)[:2] == [Due("P0000"), Due("P0001")]
 
 
-def test_a_product_is_quoted_once_it_is_described_and_while_it_is_on_offer(database: Database) -> None:
-    listed(database, "us_standard", "described", "undescribed", "delisted")
-    described(database, "described")
+def test_a_product_is_quoted_once_it_is_described_and_its_stock_was_read_and_while_it_is_on_offer(
+    database: Database,
+) -> None:
+    everything = ["known", "no_stock_told", "stock_unknown", "undescribed", "delisted"]
+    listed(database, "us_standard", *everything)
+    for product_id in ("known", "no_stock_told", "stock_unknown"):
+        described(database, product_id)
     described(database, "delisted", delisted=True)
-    for asked in (None, ["described", "undescribed", "delisted"]):
+    for product_id in ("known", "undescribed", "delisted"):
+        read(database, product_id, hours=99, kind="inventory")
+    read(database, "no_stock_told", hours=99, kind="inventory", outcome="refused")
+    for asked in (None, everything):
         found = due_quotes(database, "US", max_age=DAY, product_ids=asked)
-        assert [quote.product_id for quote in found] == ["described"]
+        assert sorted(quote.product_id for quote in found) == ["known", "no_stock_told"]
 
 
 def test_a_quote_is_told_the_minimums_the_origins_by_stock_and_what_was_asked_for_last(database: Database) -> None:
     listed(database, "us_standard", "A", "B")
     described(database, "A", min_order_quantity=10, wholesale_min_order_quantity=2)
     described(database, "B")
+    for product_id in ("A", "B"):
+        read(database, product_id, hours=1, kind="inventory")
     stock = "S1 CN 0, S2 CN 0, S1 MX NULL, S1 US 3, S2 US 1, S1 DE 9"
     for sku, origin, quantity in (level.split() for level in stock.split(", ")):
         tell(
@@ -190,6 +200,8 @@ def test_a_product_that_leaves_the_tables_before_its_turn_is_left_out(database: 
     listed(database, "us_standard", "A", "B")
     described(database, "A")
     described(database, "B")
+    for product_id in ("A", "B"):
+        read(database, product_id, hours=1, kind="inventory")
     found = due_quotes(database, "US", max_age=DAY)
     tell(database, "DELETE FROM catalog.products WHERE product_id = 'A'")
     assert [quote.product_id for quote in found] == ["B"]

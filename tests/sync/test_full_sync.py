@@ -17,6 +17,7 @@ from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.describe import describe
 from dropship_pipeline.sync.stages.discover import discover
 from dropship_pipeline.sync.stages.quote import quote
+from dropship_pipeline.sync.stages.stock import take_stock
 
 Deploy = Callable[..., Deployment]
 
@@ -63,9 +64,12 @@ def test_every_product_is_described_once_however_many_feeds_list_it(synced: Depl
 
 
 def without_stock(session: Session, request: SyncRequest) -> None:
-    """A sync that knows nothing of where a product is stocked: it has to find out by trying."""
+    """A sync that is told nothing of where a product is stocked: it has to find out by trying."""
     discover(session, request)
     describe(session, request)
+    take_stock(session, request)
+    with session.database.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE catalog.inventory_levels")
     quote(session, request)
 
 

@@ -108,10 +108,20 @@ def due_quotes(
     limit: int | None = None,
     force: bool = False,
 ) -> DueList[QuoteDue]:
-    """The described products on offer whose freight to `destination` (`US`, `US:90001`) is due: see `due`."""
+    """The described products on offer whose freight to `destination` (`US`, `US:90001`) is due: see `due`.
+
+    Not those whose stock was never read, which says from where to ask: asked from elsewhere first, a product may be
+    refused or quoted otherwise.
+    """
     ids = _find(database, "freight", destination, max_age, feeds, product_ids, limit, force=force, on_offer=True)
     country = destination.partition(":")[0]
     return DueList(ids, lambda together: _look_up_quotes(database, country, together))
+
+
+_TO_BE_QUOTED = """
+        JOIN catalog.products p ON p.product_id = c.product_id AND p.delisted_at IS NULL
+        JOIN ops.fetches stock
+            ON stock.kind = 'inventory' AND stock.destination = '' AND stock.product_id = c.product_id"""
 
 
 def _find(
@@ -131,7 +141,7 @@ def _find(
         WITH candidates AS ({_candidates(feeds, product_ids)})
         SELECT c.product_id
         FROM candidates c
-        {"JOIN catalog.products p ON p.product_id = c.product_id AND p.delisted_at IS NULL" if on_offer else ""}
+        {_TO_BE_QUOTED if on_offer else ""}
         LEFT JOIN ops.fetches f
             ON f.kind = {literal(kind)} AND f.destination = {literal(destination)} AND f.product_id = c.product_id
         LEFT JOIN ops.watched_products w ON w.product_id = c.product_id
