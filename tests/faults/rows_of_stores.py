@@ -35,7 +35,6 @@ from trials import (
 
 from dropship_pipeline.storage import migrate
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.failures import DatabaseProblem
 
 # Refusals of the server itself: raised by a trigger for the first so many statements that write the table
 
