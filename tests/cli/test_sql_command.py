@@ -203,10 +203,11 @@ def test_ctrl_c_ends_a_question_that_takes_long(synced: Deployment, tmp_path: Pa
     )  # fmt: skip
     asking = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%FETCH%dropship_answer' AND state = 'active'"
     give_up = time.monotonic() + 30
-    while not synced.value(asking) and time.monotonic() < give_up:
+    while not synced.value(asking):
+        assert time.monotonic() < give_up, "the question never came to Postgres"
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "Traceback" not in said
     assert len(said.strip().splitlines()) == 1

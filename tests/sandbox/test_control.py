@@ -200,9 +200,13 @@ def test_a_latency_delays_the_api_and_not_the_control_api(own):
     import time
 
     running, client = own(latency_ms=250)
+
+    def told():
+        started = time.monotonic()
+        running.control("health")
+        return time.monotonic() - started
+
     started = time.monotonic()
     client.describe(MUG)
     assert time.monotonic() - started >= 0.25
-    started = time.monotonic()
-    running.control("health")
-    assert time.monotonic() - started < 0.25
+    assert min(told() for _ in range(20)) < 0.25

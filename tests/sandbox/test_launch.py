@@ -29,7 +29,7 @@ VARIABLES = [
 
 def answers(url):
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=20) as answer:
             return answer.status == 200
     except OSError:
         return False
@@ -139,7 +139,7 @@ def test_the_command_prints_the_variables_to_paste_serves_and_ends_quietly(comma
         health = json.load(answer)
     assert (health["products"], health["config"]["dialect"], health["config"]["seed"]) == (60, "live", 3)
     os.kill(process.pid, ending)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert errors == ""
 
 
@@ -151,7 +151,7 @@ def test_the_command_ends_although_a_client_hangs(command):
         hanging.sendall(b"GET /rest/eco/buyer/product/check HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def test_faults_may_be_repeated_or_parted_by_commas(command):

