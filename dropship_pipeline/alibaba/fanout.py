@@ -183,7 +183,13 @@ class _Run(Generic[T]):
     def _start_workers(self) -> None:  # (loop)
         idle = self._concurrency - len(self._workers)
         for _ in range(min(idle, len(self._waiting))):
-            self._workers.add(self._loop.create_task(self._work()))
+            work = self._work()
+            try:
+                self._workers.add(self._loop.create_task(work))
+            except MemoryError as error:  # from here it would only be logged, and whoever waits would wait for ever
+                work.close()
+                self._fail(error)
+                return
 
     async def _work(self) -> None:  # (loop)
         try:

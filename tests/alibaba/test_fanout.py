@@ -1,5 +1,6 @@
 """Many reads at once over real HTTP: what is handed over when, what a failure costs, that nothing is left behind."""
 
+import asyncio
 import gzip
 import itertools
 import threading
@@ -242,6 +243,18 @@ def test_an_unreachable_host_ends_the_run_soon() -> None:
     with FanOut(gateway_at("http://127.0.0.1:9/rest")) as fan_out, pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
         list(fan_out.batches(stocks(1000), 100))
     assert time.monotonic() - started < 10
+
+
+def test_a_caller_for_whom_there_is_no_memory_to_begin_does_not_wait_for_ever() -> None:
+    def no_room(*_: object, **__: object) -> asyncio.Task[object]:
+        raise MemoryError
+
+    with fanned(echo) as (fan_out, server):
+        fan_out._loop.call_soon_threadsafe(fan_out._loop.set_task_factory, no_room)
+        with pytest.raises(MemoryError):
+            fan_out.map(stocks(10))
+        fan_out._loop.call_soon_threadsafe(fan_out._loop.set_task_factory, None)
+    assert server.seen == []
 
 
 def test_a_refused_token_ends_the_run() -> None:

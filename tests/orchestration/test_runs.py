@@ -80,7 +80,7 @@ def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_list
     merchant = deploy(products=60, drift=0)
     with installed(merchant) as instance:
         run = run_job(instance, feeds="local_us")
-        assert run.status is dg.DagsterRunStatus.SUCCESS
+        assert run.status is dg.DagsterRunStatus.SUCCESS, failures(instance, run)
         assert materialised(instance, run) == {
             **{asset: ["local_us"] for asset in TABLES | LANDED},
             **{asset: [None] for asset in VIEWS | {"lake/snapshot"}},
