@@ -246,14 +246,14 @@ def test_an_unreachable_host_ends_the_run_soon() -> None:
 
 
 def test_a_caller_for_whom_there_is_no_memory_to_begin_does_not_wait_for_ever() -> None:
-    def no_room(*_: object, **__: object) -> asyncio.Task[object]:
+    def no_room(loop: asyncio.AbstractEventLoop, *_: object, **__: object) -> asyncio.Task[object]:
+        loop.set_task_factory(None)
         raise MemoryError
 
     with fanned(echo) as (fan_out, server):
         fan_out._loop.call_soon_threadsafe(fan_out._loop.set_task_factory, no_room)
         with pytest.raises(MemoryError):
             fan_out.map(stocks(10))
-        fan_out._loop.call_soon_threadsafe(fan_out._loop.set_task_factory, None)
     assert server.seen == []
 
 
