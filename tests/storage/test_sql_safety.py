@@ -30,6 +30,7 @@ COMPOSED = {
     "storage/catalog/rejects.py": "texts of ours; what is chosen by is a parameter",
     "storage/catalog/replays.py": "texts of ours; feeds as literals",
     "storage/lake/exports.py": "names from the definitions",
+    "storage/lake/table_file.py": "names from the definitions",
     "storage/lake/verification.py": "names from the definitions",
     "storage/lake/writes.py": "names from the definitions, as literals",
     "storage/ops/alerts.py": "names of the fields of a class",

@@ -26,6 +26,7 @@ from dropship_pipeline.storage.catalog.rejects import RejectRow
 from dropship_pipeline.storage.catalog.sweeps import LeaseLost, SweepLease, SweepResult
 from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile, TornRawFile, read_raw, sweep_files
 from dropship_pipeline.storage.server.locks import Locks
+from dropship_pipeline.storage.server.statistics import look_again
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.landing import Settled, read_again, settled
@@ -77,6 +78,7 @@ def discover(session: Session, request: SyncRequest) -> list[FeedOutcome]:
                 session.progress.advance(len(outcomes))
     session.progress.finish()
     ended = [reading.outcome for reading in readings]
+    look_again(session.database)
     session.summary.feeds.extend(ended)
     return ended
 

@@ -22,6 +22,7 @@ from dropship_pipeline.catalog.ledger import Ledger
 from dropship_pipeline.storage.catalog.fetches import due
 from dropship_pipeline.storage.catalog.merge import MergeCounts, Merger
 from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile, TornRawFile, read_raw, unmerged
+from dropship_pipeline.storage.server.statistics import look_again
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.landing import Settled, read_again, settled
@@ -99,6 +100,8 @@ class Counter:
 
     def finish(self) -> StageOutcome:
         """The stage is over: it goes into the summary."""
+        if self.outcome.rows_written:
+            look_again(self.session.database)
         self.outcome = replace(
             self.outcome,
             calls=self.session.calls() - self._calls_before,
