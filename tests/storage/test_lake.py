@@ -232,7 +232,7 @@ def test_a_folder_in_the_place_of_the_pointer_is_named(lake: Lake) -> None:
     assert everything(lake) == ["latest", "mine", "one", "x"]
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "s3://", "nonsense://a b"])
+@pytest.mark.parametrize("url", ["ftp://host/x", "gs://bucket/x", "s3://", "nonsense://a b"])
 def test_an_address_that_is_no_lake_is_refused_with_the_remedy(url: str) -> None:
     with pytest.raises(LakeProblem, match="DROPSHIP_LAKE_URL"):
         Lake(url)
