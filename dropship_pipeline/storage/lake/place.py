@@ -67,7 +67,9 @@ class Lake:
             return
         self._folder = None
         if parts.scheme != "s3":  # of others Arrow knows, some ask for credentials for minutes
-            raise LakeProblem(f"A lake cannot be at {parts.scheme}://", "Set DROPSHIP_LAKE_URL to a path or to s3://bucket/prefix")
+            raise LakeProblem(
+                f"A lake cannot be at {parts.scheme}://", "Set DROPSHIP_LAKE_URL to a path or to s3://bucket/prefix"
+            )
         if not parts.hostname:
             raise LakeProblem("The address of the lake names no bucket", "Set DROPSHIP_LAKE_URL to s3://bucket/prefix")
         self.location = f"{parts.scheme}://{parts.hostname or ''}{parts.path}".rstrip("/")
