@@ -273,6 +273,8 @@ def test_processes_that_meet_a_stale_token_refresh_it_once(vault: FileVault) -> 
     context = multiprocessing.get_context("spawn")
     with ScriptedGateway(script) as server, context.Pool(4) as pool:
         renewed = pool.starmap(_refresh_in_a_process, [(vault.directory, server.url)] * 4)
+        pool.close()  # left alone, it would be told to end by a signal, which children of this process may ignore
+        pool.join()
     assert set(renewed) == {"access-2"}
     assert [seen.params["refresh_token"] for seen in server.seen] == ["refresh-1"]
 
