@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 
@@ -18,19 +18,11 @@ from dropship_pipeline.storage.server.locks import Lock, hold, take
 from dropship_pipeline.storage.server.staging import Stage
 from dropship_pipeline.storage.server.transactions import Transactions
 
-pytestmark = pytest.mark.usefixtures("_heeds_ctrl_c")
+pytestmark = pytest.mark.usefixtures("heeds_ctrl_c")
 
 WITHIN = 15.0  # seconds: of statements that take 60
 LONG = "SELECT pg_sleep(60)::text"
 MANY = "SELECT n, repeat('x', 100) AS words FROM generate_series(1, 3000000) n"
-
-
-@pytest.fixture
-def _heeds_ctrl_c() -> Iterator[None]:
-    """Whoever runs the tests in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def interrupt(after: float, work: Callable[[], object]) -> None:
