@@ -123,6 +123,10 @@ class Merger:
         """Close the connection."""
         self._transactions.close()
 
+    def cancel(self) -> None:
+        """From another thread: the merge under way is to fail and be undone. It may need to be told so again."""
+        self._transactions.cancel()
+
     def merge_descriptions(
         self,
         tables: Mapping[str, pa.Table],

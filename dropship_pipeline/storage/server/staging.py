@@ -31,6 +31,10 @@ class Stage:
         """Close the connection; a transaction under way is rolled back, the temporary tables go."""
         self._connection.close()
 
+    def cancel(self) -> None:
+        """From any thread: have Postgres cancel the statement that is under way, if one is."""
+        self._connection.cancel()
+
     def do(self, job: Callable[[], T]) -> T:
         """What `job` gives, which runs many statements on this stage: cheaper than one by one."""
         return self._connection.do(job)

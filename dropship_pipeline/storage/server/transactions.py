@@ -6,6 +6,7 @@ does not is begun again. Only where nobody answers is the outcome unknown, and t
 """
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +31,7 @@ class Transactions:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._stage: Stage | None = None
+        self._cancelled = threading.Event()
 
     @property
     def address(self) -> str:
@@ -42,12 +44,20 @@ class Transactions:
             self._stage.close()
             self._stage = None
 
+    def cancel(self) -> None:
+        """From another thread: what is under way is to fail and be undone. It may need to be told so again."""
+        self._cancelled.set()
+        stage = self._stage
+        if stage is not None:
+            stage.cancel()
+
     def run(self, prepare: Callable[[Stage], None], work: Callable[[Stage], T], *, commit: bool = True) -> T:
         """Do `work` in one transaction and give what it gives. `prepare` makes temporary tables, before it begins.
 
         Without `commit` everything is rolled back: to see whether it would do. Raises the drivers' own errors, and
         `CommitUnknown`.
         """
+        self._cancelled.clear()
         try:
             return self._run(prepare, work, commit=commit)
         except Exception:
@@ -66,22 +76,22 @@ class Transactions:
                 done, transaction = stage.do(partial(_begun, stage, prepare, work, commit=commit))
             except Exception as error:
                 self._abandon(error)
-                if tries == _TRIES or not (is_conflict(error) or is_lost(error)):
+                if self._is_over(tries) or not (is_conflict(error) or is_lost(error)):
                     raise
-                _pause(tries)
+                self._pause(tries)
                 continue
             try:
                 stage.run("COMMIT" if commit else "ROLLBACK")
             except Exception as error:
                 self._abandon(error)
                 if not is_lost(error):  # a conflict, or a constraint that is looked at so late: nothing was done
-                    if tries == _TRIES or not is_conflict(error):
+                    if self._is_over(tries) or not is_conflict(error):
                         raise
                 elif not commit or transaction is None or self._stands(transaction, error):
                     return done
-                elif tries == _TRIES:
+                elif self._is_over(tries):
                     raise
-                _pause(tries)
+                self._pause(tries)
                 continue
             return done
 
@@ -114,14 +124,20 @@ class Transactions:
                 [(status,)] = self._opened().run(f"SELECT pg_xact_status('{transaction}')")
             except Exception as error:  # noqa: BLE001  whatever it is, it cannot be asked: which is raised in the end
                 self._abandon(error)
-                if tries >= _TRIES:
+                if self._is_over(tries):
                     raise self._unknown() from lost
             else:
                 if status in ("committed", "aborted"):
                     return bool(status == "committed")
                 if status is None or time.monotonic() > give_up:
                     raise self._unknown() from lost
-            _pause(min(tries, _TRIES))
+            self._pause(min(tries, _TRIES))
+
+    def _is_over(self, tries: int) -> bool:
+        return tries >= _TRIES or self._cancelled.is_set()
+
+    def _pause(self, tries: int) -> None:
+        self._cancelled.wait(_FIRST_PAUSE * 2 ** (tries - 1) * random.uniform(0.5, 1.5))  # noqa: S311  no secret
 
     def _unknown(self) -> CommitUnknown:
         return CommitUnknown(
@@ -139,7 +155,3 @@ def _begun(
     stage.run("BEGIN")
     done = work(stage)
     return done, stage.run(_ID)[0][0] if commit else None
-
-
-def _pause(tries: int) -> None:
-    time.sleep(_FIRST_PAUSE * 2 ** (tries - 1) * random.uniform(0.5, 1.5))  # noqa: S311  no secret

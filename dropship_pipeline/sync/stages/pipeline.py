@@ -2,13 +2,15 @@
 
 An answer is landed as it came before it is interpreted; that it was landed, normalised and merged is recorded in the
 transaction of the merge. A run that is killed therefore loses nothing that was landed, and repeats at most one batch:
-one hand-over of answers is fetched while the one before it is landed and merged, and a batch is the two (ADR 0004).
+one hand-over of answers is fetched while the one before it is landed and normalised, and a batch is the two (ADR 0004).
+The one before those, landed long since, is merged meanwhile (`merging`).
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
@@ -26,6 +28,7 @@ from dropship_pipeline.storage.server.statistics import look_again
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.landing import Settled, read_again, settled
+from dropship_pipeline.sync.stages.merging import Merging
 from dropship_pipeline.sync.summary import CallCounts, StageOutcome
 
 HAND_OVER = 250
@@ -127,12 +130,15 @@ def run_stage(session: Session, kind: Kind[R], request: SyncRequest) -> StageOut
         counter.add(due=products.count)
         session.progress.begin(kind.stage, products.count)
         requests = (kind.ask(product.product_id) for product in products)
-        for outcomes in session.fanout.batches(requests, HAND_OVER):
-            answers, failures, raw = settled(outcomes)
-            counter.failed(failures)
-            if raw:
-                _settle(session, kind, answers, session.raw.land(kind.name, session.run_id, raw), counter)
-            session.progress.advance(len(outcomes))
+        with Merging(session.merger, counter.merged) as merging:
+            for outcomes in session.fanout.batches(requests, HAND_OVER):
+                answers, failures, raw = settled(outcomes)
+                counter.failed(failures)
+                if raw:
+                    file = session.raw.land(kind.name, session.run_id, raw)
+                    batch = normalise(kind, answers, file.path)
+                    merging.start(partial(batch.merge, session.merger, [file]), batch.ledger)
+                session.progress.advance(len(outcomes))
     session.progress.finish()
     return counter.finish()
 
@@ -141,7 +147,7 @@ def recover(session: Session, kind: Kind[R], counter: Counter) -> None:
     """Merge what a killed run landed and did not merge: no call is made for it."""
     for file, landed in lost_and_found(session, kind.name):
         answers = read_again(kind.operation, landed)
-        _settle(session, kind, answers, file, counter)
+        counter.merged(*settle(session.merger, kind, answers, file.path, [file]))
         counter.add(recovered=len(answers))
 
 
@@ -154,15 +160,21 @@ def lost_and_found(session: Session, kind: str) -> Iterator[tuple[RawFile, list[
             session.progress.note(str(torn))
 
 
-def _settle(session: Session, kind: Kind[R], answers: Sequence[Settled], raw_file: RawFile, counter: Counter) -> None:
-    """Normalise landed answers and merge them, in one transaction with the record that it was done."""
-    counter.merged(*settle(session.merger, kind, answers, raw_file.path, [raw_file]))
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """Rows of landed answers, and what is to be recorded of each answer; ready to be merged."""
+
+    tables: dict[str, pa.Table]
+    ledger: Ledger
+    into: Callable[[Merger, dict[str, pa.Table], pa.Table, pa.Table, list[RawFile]], MergeCounts]
+
+    def merge(self, merger: Merger, done: Sequence[RawFile]) -> MergeCounts:
+        """Merge them, in one transaction with the record that it was done; `done` files are recorded as merged."""
+        return self.into(merger, self.tables, self.ledger.fetches(), self.ledger.rejects(), list(done))
 
 
-def settle(
-    merger: Merger, kind: Kind[R], answers: Iterable[Settled], landed_in: str, done: Sequence[RawFile]
-) -> tuple[MergeCounts, Ledger]:
-    """Normalise answers that were landed in a file, and merge them; `done` files are recorded as merged."""
+def normalise(kind: Kind[R], answers: Iterable[Settled], landed_in: str) -> Normalised:
+    """The rows of answers that were landed in this file."""
     ledger = Ledger(kind.name, landed_in)
     rows = kind.rows()
     for answer in answers:
@@ -175,4 +187,12 @@ def settle(
             ledger.reject(answer.key, answer.received_at, why, answer.payload)
         else:
             ledger.answered(answer.key, answer.received_at, answer.payload)
-    return kind.merge(merger, rows.tables(), ledger.fetches(), ledger.rejects(), list(done)), ledger
+    return Normalised(rows.tables(), ledger, kind.merge)
+
+
+def settle(
+    merger: Merger, kind: Kind[R], answers: Iterable[Settled], landed_in: str, done: Sequence[RawFile]
+) -> tuple[MergeCounts, Ledger]:
+    """Normalise answers that were landed in a file, and merge them; `done` files are recorded as merged."""
+    batch = normalise(kind, answers, landed_in)
+    return batch.merge(merger, done), batch.ledger

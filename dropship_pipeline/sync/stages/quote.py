@@ -7,6 +7,7 @@ cut short by a fault of the way there and back stays due.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -28,7 +29,8 @@ from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.landing import settled
-from dropship_pipeline.sync.stages.pipeline import HAND_OVER, Counter, lost_and_found
+from dropship_pipeline.sync.stages.merging import Merging
+from dropship_pipeline.sync.stages.pipeline import HAND_OVER, Counter, Normalised, lost_and_found
 from dropship_pipeline.sync.summary import StageOutcome
 
 KIND = "freight"
@@ -68,14 +70,18 @@ def quote(session: Session, request: SyncRequest) -> StageOutcome:
             counter.add(due=quotes.count)
             session.progress.begin(f"quote to {destination.country}", quotes.count)
             flows = (_watched(quote_due, destination) for quote_due in quotes)
-            for batch in session.fanout.run_flows(flows, HAND_OVER):
-                # what a quote that was cut short had seen is not landed: it is asked again, from the first location
-                whole = [quoted for quoted in batch if quoted.result.fault is None]
-                raw = settled(outcome for quoted in whole for outcome in quoted.outcomes)[2]
-                if raw:
-                    _settle(session, whole, session.raw.land(KIND, session.run_id, raw), counter)
-                counter.failed([quoted.result.fault for quoted in batch if quoted.result.fault is not None])
-                session.progress.advance(len(batch))
+            with Merging(session.merger, counter.merged) as merging:
+                for batch in session.fanout.run_flows(flows, HAND_OVER):
+                    # what a quote that was cut short had seen is not landed: it is asked again, from the first location
+                    whole = [quoted for quoted in batch if quoted.result.fault is None]
+                    raw = settled(outcome for quoted in whole for outcome in quoted.outcomes)[2]
+                    if raw:
+                        file = session.raw.land(KIND, session.run_id, raw)
+                        normalised, fallbacks = normalise_quotes(whole, file.path)
+                        merging.start(partial(normalised.merge, session.merger, [file]), normalised.ledger)
+                        counter.add(fallbacks=fallbacks)
+                    counter.failed([quoted.result.fault for quoted in batch if quoted.result.fault is not None])
+                    session.progress.advance(len(batch))
         session.progress.finish()
     return counter.finish()
 
@@ -106,17 +112,8 @@ def _recording(flow: Flow[QuoteResult], outcomes: list[Outcome]) -> Flow[QuoteRe
         return result
 
 
-def _settle(session: Session, batch: Iterable[Quoted], raw_file: RawFile, counter: Counter) -> None:
-    """Merge quotes and refusals, in one transaction with the record that it was done."""
-    counts, ledger, fallbacks = settle_quotes(session.merger, batch, raw_file.path, [raw_file])
-    counter.add(fallbacks=fallbacks)
-    counter.merged(counts, ledger)
-
-
-def settle_quotes(
-    merger: Merger, batch: Iterable[Quoted], landed_in: str, done: Sequence[RawFile]
-) -> tuple[MergeCounts, Ledger, int]:
-    """Merge quotes and refusals that were landed in a file; `done` are the files that are recorded as merged.
+def normalise_quotes(batch: Iterable[Quoted], landed_in: str) -> tuple[Normalised, int]:
+    """The rows of quotes and refusals that were landed in this file.
 
     Gives how many of the quotes needed a second dispatch location or quantity, too.
     """
@@ -147,15 +144,24 @@ def settle_quotes(
             ledger.answered(quoted.product_id, result.answered_at, last.answer.payload, destination)
         else:
             ledger.refuse(quoted.product_id, result.answered_at, result.refusals[-1].code, destination)
-    return merger.merge_freight(rows.tables(), ledger.fetches(), ledger.rejects(), list(done)), ledger, fallbacks
+    return Normalised(rows.tables(), ledger, Merger.merge_freight), fallbacks
+
+
+def settle_quotes(
+    merger: Merger, batch: Iterable[Quoted], landed_in: str, done: Sequence[RawFile]
+) -> tuple[MergeCounts, Ledger, int]:
+    """Normalise quotes that were landed in a file, and merge them; `done` files are recorded as merged."""
+    normalised, fallbacks = normalise_quotes(batch, landed_in)
+    return normalised.merge(merger, done), normalised.ledger, fallbacks
 
 
 def _recover(session: Session, counter: Counter) -> None:
     """Take up the answers that a killed run landed and did not merge: the same decisions, without a call."""
     for file, landed in lost_and_found(session, KIND):
         batch = [quoted_again(asked, answers) for asked, answers in by_quote(landed).items()]
-        _settle(session, batch, file, counter)
-        counter.add(recovered=len(batch))
+        counts, ledger, fallbacks = settle_quotes(session.merger, batch, file.path, [file])
+        counter.merged(counts, ledger)
+        counter.add(recovered=len(batch), fallbacks=fallbacks)
 
 
 def by_quote(landed: Iterable[RawAnswer]) -> dict[QuoteAsked, list[RawAnswer]]:
