@@ -133,7 +133,7 @@ def test_a_buyer_who_says_no_leaves_everything_as_it_was(merchant: Deployment) -
 def test_a_buyer_who_does_not_come_is_not_waited_for_for_ever(merchant: Deployment, type_command: Type) -> None:
     began = time.monotonic()
     typed = type_command(["auth", "login", "--no-browser", "--port", "0", "--wait", "0.2"], merchant.environment)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 10
     assert typed.status == 1
     assert "Nobody authorised" in typed.complaint
     assert "dropship auth login" in typed.complaint
@@ -148,7 +148,7 @@ def test_a_browser_that_opens_connections_and_says_nothing_holds_nobody_up(merch
     with open_authority(merchant.settings) as authority:
         began = time.monotonic()
         login(authority, 0, in_a_browser(idle_first), 30)
-        assert time.monotonic() - began < 25
+        assert time.monotonic() - began < 8
     assert kept_tokens(merchant).access_token
 
 

@@ -189,7 +189,7 @@ def test_a_killed_process_does_not_keep_the_lock(database: Database, vault: Acco
         os.kill(process.pid, signal.SIGKILL)
         began = time.monotonic()
         with vault.lock("default"):
-            assert time.monotonic() - began < 30
+            assert time.monotonic() - began < 5
 
 
 def test_a_buyer_goes_by_one_name(vault: AccountVault) -> None:

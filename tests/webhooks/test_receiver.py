@@ -209,7 +209,7 @@ def test_a_store_that_hangs_is_answered_with_503_and_what_waits_is_stored_afterw
         connection.execute(text("LOCK TABLE ops.webhook_inbox IN ACCESS EXCLUSIVE MODE"))
         began = time.monotonic()
         assert receiver.post(price_change("1")).status == 503
-        assert time.monotonic() - began < 15, "it waited for the lock"
+        assert time.monotonic() - began < 4, "it waited for the lock"
     assert receiver.post(price_change("2")).status == 200
     assert {row["subject"] for row in rows(database)} >= {"2"}
 
