@@ -1,6 +1,10 @@
 """What Dagster loads. `build_defs` is the one place where everything is wired: code server, command line, tests."""
 
-from dropship_pipeline.orchestration.wiring import build_defs
+from dropship_pipeline.garbage import collect_seldom
+
+collect_seldom()  # before what is imported next: without it each process of Dagster would take a sixth more to be there
+
+from dropship_pipeline.orchestration.wiring import build_defs  # noqa: E402  see above
 
 __all__ = ["build_defs", "defs"]
 

@@ -1,17 +1,16 @@
 """The `dropship` command. This module only starts it: importing anything more belongs in the command that needs it."""
 
-import gc
 import os
 import signal
 import sys
 from io import TextIOWrapper
 
-_OBJECTS_UNTIL_COLLECTED = 50_000
+from dropship_pipeline.garbage import collect_seldom, leave_what_is_there
 
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 something failed (one line on stderr), 2 usage, 130 or 143 stopped."""
-    gc.set_threshold(_OBJECTS_UNTIL_COLLECTED)  # what is imported stays: looking through it costs a fifth of a start
+    collect_seldom()
     from dropship_pipeline.stopping import SIGNALS, exit_status, terminate  # noqa: PLC0415  importing us costs nothing
 
     try:
@@ -33,7 +32,7 @@ def main() -> None:
     # Python looks for garbage once more before it ends: among all of Dagster that takes a second. DuckDB takes what is
     # not looked through for leaked, and says so at length: no command needs both.
     if "dagster" in sys.modules:
-        gc.freeze()
+        leave_what_is_there()
     sys.exit(status)
 
 

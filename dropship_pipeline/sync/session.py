@@ -5,7 +5,6 @@ Alibaba.com started. A `Desk` is a store with the API, which following orders ta
 noted as a sync, which its stages take.
 """
 
-import gc
 import hashlib
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from dropship_pipeline.alibaba.fanout import FanOut
 from dropship_pipeline.alibaba.gateway import Gateway
 from dropship_pipeline.alibaba.tokens import AccountTokens, NoTokens, TokenGrant, TokenPair, login_command
 from dropship_pipeline.catalog.destinations import Destination, parse_destinations
+from dropship_pipeline.garbage import collect_seldom, leave_what_is_there
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage.catalog.merge import Merger
@@ -37,8 +37,6 @@ from dropship_pipeline.sync.place import SIMULATED_ACCOUNT, Place, find_place
 from dropship_pipeline.sync.progress import Progress
 from dropship_pipeline.sync.summary import CallCounts, FeedRow, SyncSummary
 from dropship_pipeline.tables.arrow import without_pandas
-
-_OBJECTS_UNTIL_COLLECTED = 50_000
 
 
 def open_vault(settings: Settings, database: Database) -> AccountVault:
@@ -259,10 +257,8 @@ def open_session(settings: Settings, run_id: str, progress: Progress) -> Iterato
     """
     parse_destinations(settings.destinations)
     without_pandas()
-    # what was imported stays: without this each full collection walks all of it, a third of the cost of normalising
-    gc.freeze()
-    # and decoded answers hold no cycles: looked through every 700 objects they would cost a fifth of all CPU
-    gc.set_threshold(_OBJECTS_UNTIL_COLLECTED, *gc.get_threshold()[1:])
+    leave_what_is_there()
+    collect_seldom()
     with ExitStack() as stack:
         database, place = _open_origin(stack, settings)
         lake = Lake(settings.lake_url)
