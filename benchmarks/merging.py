@@ -37,7 +37,7 @@ FILLED_BY = 2_000  # products a batch while the tables are filled, which is not 
 
 def product_id(number: int) -> str:
     """IDs in an order that is not that of the numbers: a catalogue is not read in the order of its IDs."""
-    return str(1_600_000_000_000 + number * 7_919 % 999_999_937)
+    return str(1_600_000_000_000 + number * 618_033_989 % 999_999_937)
 
 
 def description(number: int, version: int) -> dict[str, Any]:
