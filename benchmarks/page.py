@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from results import Result, bars, exponent, losses, read_results, work
+from results import CUT_OFF, Result, bars, exponent, losses, read_results, work
+
+from dropship_pipeline.pages import check_page
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
-CUT_OFF = 130  # the exit status of what a Ctrl-C ended
 NOT_YET = "*Not measured yet: `make bench`.*"
 Cells = Sequence[object]
 
@@ -351,11 +352,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is stale")
     options = parser.parse_args()
     if options.check:
-        fresh = render(read_results(options.results), options.images)
-        if options.page.is_file() and options.page.read_text(encoding="utf-8") == fresh:
-            return 0
-        print(f"{options.page} is stale. Write it again with `make bench-page`.", file=sys.stderr)
-        return 1
+        return check_page(options.page, render(read_results(options.results), options.images), "make bench-page")
     if options.take:
         take(options.take, options.results)
     results = read_results(options.results)

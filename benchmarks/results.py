@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+CUT_OFF = 130
+"""The exit status of a part that a Ctrl-C ended."""
+
 
 @dataclass(frozen=True)
 class Result:

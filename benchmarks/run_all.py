@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from machine import BUSY, busy_cores, commit, machine, stolen_seconds
+from results import CUT_OFF
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 RESULTS = ROOT / "build" / "bench"
-CUT_OFF = 130  # the exit status of what a Ctrl-C ended
 SETTLE = 30.0  # seconds that a part waits for the machine to become quiet: the one before it has left things to write
 
 
