@@ -12,6 +12,7 @@ from oracle import expected_feeds, expected_tables, stored_feeds, stored_tables,
 
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
 from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.statistics import look_again
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.describe import describe
@@ -53,6 +54,10 @@ def check_tables(merchant: Deployment) -> None:
     for table, rows in expected.items():
         assert stored[table] == rows, table
         assert rows, f"{table} is empty at the server: the test shows nothing"
+
+
+def test_after_a_sync_the_planner_knows_what_is_in_the_tables(synced: Deployment) -> None:
+    assert look_again(synced.database) == []
 
 
 def test_every_product_is_described_once_however_many_feeds_list_it(synced: Deployment) -> None:
