@@ -182,14 +182,19 @@ class _Run(Generic[T]):
 
     def _start_workers(self) -> None:  # (loop)
         idle = self._concurrency - len(self._workers)
-        for _ in range(min(idle, len(self._waiting))):
-            work = self._work()
-            try:
-                self._workers.add(self._loop.create_task(work))
-            except MemoryError as error:  # from here it would only be logged, and whoever waits would wait for ever
-                work.close()
-                self._fail(error)
-                return
+        try:
+            for _ in range(min(idle, len(self._waiting))):
+                self._start_worker()
+        except MemoryError as error:  # from here it would only be logged, and whoever waits would wait for ever
+            self._fail(error)
+
+    def _start_worker(self) -> None:  # (loop)
+        work = self._work()
+        try:
+            self._workers.add(self._loop.create_task(work))
+        except MemoryError:
+            work.close()
+            raise
 
     async def _work(self) -> None:  # (loop)
         try:
