@@ -14,8 +14,8 @@ from dagster._core.storage.compute_log_manager import CapturedLogContext
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager  # as dagster.yaml names it
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
 
+from dropship_pipeline.orchestration.dagster_tables import PooledStorage
 from dropship_pipeline.settings import Settings, find_dagster_home, load_settings, set_in_environment
 from dropship_pipeline.storage.dagster_schema import dagster_url
 from dropship_pipeline.storage.server.opening import open_database
@@ -35,7 +35,7 @@ class _FromSettings:
         return {}
 
 
-class RunStorage(_FromSettings, DagsterPostgresStorage):
+class RunStorage(_FromSettings, PooledStorage):
     """Dagster's tables in schema `dagster` of the catalogue's own Postgres, the embedded one included."""
 
     @classmethod
@@ -49,7 +49,7 @@ class RunStorage(_FromSettings, DagsterPostgresStorage):
         database = open_database(load_settings())
         url = dagster_url(database)
         database.close()
-        storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+        storage = cls(url, inst_data)
         events = storage.event_log_storage
         for pool in {POOL, ORDERS_POOL} - events.get_concurrency_keys():
             # else the queue would let through all that waits at its very first look: it makes a pool after looking
@@ -100,9 +100,6 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance that the UI shows, for a run in this process. The database must be up: see `open_database`."""
     set_in_environment({"DAGSTER_HOME": str(find_dagster_home(settings))})
     with dg.DagsterInstance.get() as instance:
-        # A run writes some hundred events, each over a connection or three of its own: keep one a second instead. Not
-        # longer, so that a Postgres that restarts meanwhile goes unnoticed as it does without a pool.
-        instance.optimize_for_webserver(statement_timeout=0, pool_recycle=1, max_overflow=4)
         if isinstance(instance.compute_log_manager, ComputeLogs):
             instance.compute_log_manager.on_terminal = True
         yield instance
