@@ -17,7 +17,7 @@ from dropship_pipeline.alibaba.redaction import message
 from dropship_pipeline.storage.catalog import fresh_sql, merge_sql, reject_sql
 from dropship_pipeline.storage.catalog.batches import REJECTS_SCHEMA, Batch, LandedFile, latest, raw_file_rows
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.failures import driver_error, in_our_words, is_bad_data
+from dropship_pipeline.storage.server.failures import driver_error, in_our_words, is_bad_data, is_there_already
 from dropship_pipeline.storage.server.locks import PATIENCE, Lock, take
 from dropship_pipeline.storage.server.staging import Stage, staged
 from dropship_pipeline.storage.server.transactions import Transactions
@@ -205,17 +205,24 @@ class Merger:
         return {}
 
     def _transact(self, recipe: _Recipe, batch: Batch, *, commit: bool = True) -> MergeCounts:
-        return self._transactions.run(partial(_prepare, recipe), partial(_apply, recipe, batch), commit=commit)
+        run = partial(self._transactions.run, partial(_prepare, recipe), commit=commit)
+        try:
+            return run(partial(_apply, recipe, batch))
+        except Exception as error:
+            if not is_there_already(error):
+                raise
+            # a SKU of a product that nothing is known of is another product's, so far
+            return run(partial(_apply, recipe, batch, compare=True))
 
 
 def _prepare(recipe: _Recipe, stage: Stage) -> None:
-    for table in (*recipe.tables, FETCHES, REJECTED_RECORDS, RAW_FILES):
-        stage.make_staged(table)
-    for name, columns in (("fresh", fresh_sql.FRESH), ("changed", merge_sql.CHANGED), ("moved", merge_sql.MOVED)):
-        stage.make(name, columns)
+    stage.make_staged(
+        (*recipe.tables, FETCHES, REJECTED_RECORDS, RAW_FILES),
+        {"fresh": fresh_sql.FRESH, "changed": merge_sql.CHANGED, "moved": merge_sql.MOVED},
+    )
 
 
-def _apply(recipe: _Recipe, batch: Batch, stage: Stage) -> MergeCounts:
+def _apply(recipe: _Recipe, batch: Batch, stage: Stage, *, compare: bool = False) -> MergeCounts:
     for table in recipe.tables:
         stage.load(staged(table), batch.tables[table.full_name])
     stage.load(staged(FETCHES), batch.fetches)
@@ -225,11 +232,15 @@ def _apply(recipe: _Recipe, batch: Batch, stage: Stage) -> MergeCounts:
     stage.run(f"SET LOCAL lock_timeout = '{PATIENCE}'")
     stage.run(take(recipe.lock))
     stage.run(recipe.find_fresh)
-    stale = _settling(recipe, batch.fetches) - stage.run("SELECT count(*) FROM fresh")[0][0]
+    [(fresh, known)] = stage.run("SELECT count(*), count(*) FILTER (WHERE known) FROM fresh")
+    stale = _settling(recipe, batch.fetches) - fresh
     if stale:
         for table in recipe.tables:
             stage.run(merge_sql.prune(table, recipe.scope))
-    written = {table.full_name: _merge_children(stage, recipe, table) for table in recipe.children}
+    if compare or stale or known or stage.run(merge_sql.count_known(recipe.children, recipe.scope))[0][0]:
+        written = {table.full_name: _merge_children(stage, recipe, table) for table in recipe.children}
+    else:
+        written = {table.full_name: _add_children(stage, table, batch) for table in recipe.children}
     [(products, new, changed)] = stage.run(merge_sql.merge_products() if recipe.root else merge_sql.COUNT_FRESH)
     if recipe.root is not None:
         written[recipe.root.full_name] = new + changed
@@ -257,6 +268,13 @@ def _merge_children(stage: Stage, recipe: _Recipe, table: Table) -> int:
     if table.observed:
         stage.run(merge_sql.look_again(table))
     return int(removed + written)
+
+
+def _add_children(stage: Stage, table: Table, batch: Batch) -> int:
+    rows = batch.tables[table.full_name].num_rows
+    if rows:
+        stage.run(merge_sql.add_children(table))
+    return rows
 
 
 def _settling(recipe: _Recipe, fetches: pa.Table) -> int:

@@ -144,6 +144,21 @@ SELECT (SELECT count(*) FROM removed), (SELECT count(*) FROM written)
 """
 
 
+def count_known(tables: Sequence[Table], scope: Sequence[str] = ("product_id",)) -> str:
+    """How many rows there are of the fresh products. Counted: the planner takes a search for one to end at once."""
+    counts = [
+        f"(SELECT count(*) FROM {table.full_name} t WHERE t.product_id = {_FRESH_PRODUCTS}{_within_scope(scope)})"
+        for table in tables
+    ]
+    return "SELECT " + "\n    + ".join(counts)
+
+
+def add_children(table: Table) -> str:
+    """Write the staged rows as they are, where nothing is known of their products; see `merge_children`."""
+    columns = comma(table.column_names)
+    return f"INSERT INTO {table.full_name} ({columns}) SELECT {columns} FROM {staged(table)}"
+
+
 def look_again(table: Table) -> str:
     """Say that the staged rows which differ in nothing were seen again: write their `observed` columns."""
     return f"""

@@ -105,6 +105,11 @@ def is_bad_data(error: BaseException) -> bool:
     return (sqlstate(error) or "")[:2] in {"22", "23", "54"}
 
 
+def is_there_already(error: BaseException) -> bool:
+    """Whether there is a row with this key."""
+    return sqlstate(error) == "23505"
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, so that a transaction under way was rolled back."""
     meaning = _meaning(error)

@@ -4,7 +4,7 @@ A staged table has the columns of the public one and no constraint, lives as lon
 after each transaction. What becomes of the rows is said by `merge_sql` and `memberships`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -50,24 +50,40 @@ class Stage:
     def make(self, name: str, columns: str) -> None:
         """Make sure of a temporary table of these columns. Not within a transaction: a rollback would take it away."""
         if name not in self._made:
-            self.run(f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
+            self.run(_create(name, columns))
             self._made.add(name)
 
-    def make_staged(self, table: Table) -> None:
-        """Make sure of the temporary table for the rows of `table`."""
-        name = staged(table)
-        if name in self._made:
-            return
-        self.make(name, ", ".join(f"{column.name} {column.type.value}" for column in table.columns))
-        for column in table.columns:
-            if column.type is Type.TEXT:
-                # compressing long texts here, to decompress them at once, would cost more than all the rest
-                self.run(f"ALTER TABLE {name} ALTER {column.name} SET STORAGE EXTERNAL")
+    def make_staged(self, tables: Iterable[Table], others: Mapping[str, str]) -> None:
+        """Make sure of the temporary tables for the rows of `tables`, and of `others`: columns by name.
+
+        In one transaction of its own: each commit waits for the disk.
+        """
+        statements: dict[str, list[str]] = {}
+        for table in tables:
+            columns = ", ".join(f"{column.name} {column.type.value}" for column in table.columns)
+            # compressing long texts here, to decompress them at once, would cost more than all the rest
+            plain = comma(
+                f"ALTER {column.name} SET STORAGE EXTERNAL" for column in table.columns if column.type is Type.TEXT
+            )
+            statements[staged(table)] = [_create(staged(table), columns), f"ALTER TABLE {staged(table)} {plain}"]
+        statements |= {name: [_create(name, columns)] for name, columns in others.items()}
+        missing = [name for name in statements if name not in self._made]
+        if missing:
+            self.run("BEGIN")
+            for name in missing:
+                for statement in statements[name]:
+                    self.run(statement)
+            self.run("COMMIT")
+            self._made.update(missing)
 
     def load(self, name: str, rows: pa.Table) -> None:
         """Copy rows into a temporary table; columns are matched by name, those not given stay NULL."""
         if rows.num_rows:
             self._connection.load("pg_temp", name, rows)
+
+
+def _create(name: str, columns: str) -> str:
+    return f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS"
 
 
 def comma(names: Iterable[str], prefix: str = "") -> str:
