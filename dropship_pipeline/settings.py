@@ -56,6 +56,8 @@ class Settings(BaseModel):
     alibaba_dialect: DialectName = Field(DialectName.AUTO, alias="ALIBABA_DIALECT")
     alibaba_calls_per_second: float = Field(50.0, gt=0, allow_inf_nan=False, alias="ALIBABA_CALLS_PER_SECOND")
     alibaba_concurrency: int = Field(64, ge=1, le=1024, alias="ALIBABA_CONCURRENCY")
+    # 50 IDs make a URL of 2,000 characters, which every proxy takes, and 5 calls a hand-over of 250
+    alibaba_batch_size: int = Field(1, ge=1, le=50, alias="ALIBABA_BATCH_SIZE")
     home: Path = Field(Path(".dropship"), alias="DROPSHIP_HOME")
     database_url: SecretStr | None = Field(None, alias="DROPSHIP_DATABASE_URL")
     lake_location: str | None = Field(None, alias="DROPSHIP_LAKE_URL")

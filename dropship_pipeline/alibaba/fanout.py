@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from dropship_pipeline.alibaba.errors import Outage, Refused
+from dropship_pipeline.alibaba.errors import Outage, Permanent, Refused
 from dropship_pipeline.alibaba.gateway import Gateway
 from dropship_pipeline.alibaba.outcomes import Answered, Flow, Outcome, single
 from dropship_pipeline.alibaba.requests import Request
@@ -230,8 +230,11 @@ class _Run(Generic[T]):
         if isinstance(outcome, Answered) or isinstance(outcome.error, Refused):
             self._failures_in_a_row = 0
             return
-        if outcome.error.fatal:
+        batch = outcome.request.operation.batch
+        if outcome.error.fatal and not (batch and isinstance(outcome.error, Permanent)):
             raise outcome.error
+        if batch:  # whoever asked asks for each product alone, and those calls are watched
+            return
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= FAILURES_OF_AN_OUTAGE:
             raise Outage(self._failures_in_a_row, outcome.error)

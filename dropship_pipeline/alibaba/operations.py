@@ -24,7 +24,8 @@ class Operation:
     `methods`: the HTTP methods that the guide allows, the one that we use first. POST where the parameters hold an
     address or a secret, for a URL ends in the logs of every proxy. `wrapper`: the one parameter that holds all others
     as JSON, if any. `repeatable`: sending it twice does no harm. `speaks_dialect`: its parameters differ between the
-    guide and the live gateway.
+    guide and the live gateway. `batch`: reads several products at once; the guide has none of these, nor has every
+    gateway, and what is refused to one says nothing of other calls.
     """
 
     name: str
@@ -35,9 +36,15 @@ class Operation:
     repeatable: bool = True
     needs_token: bool = True
     speaks_dialect: bool = False
+    batch: bool = False
 
 
 _GET, _EITHER, _POSTED, _POST_ONLY = ("GET",), ("GET", "POST"), ("POST", "GET"), ("POST",)
+
+
+def _batch(name: str, path: str, wrapper: str) -> Operation:
+    return Operation(name, path, _GET, Envelope.RESULT_DATA, wrapper, batch=True)
+
 
 _ROWS = (
     # A code serves once: sent again after a lost answer it would only hide what happened.
@@ -65,9 +72,9 @@ _ROWS = (
         speaks_dialect=True,
     ),
     Operation("read_inventory", "/eco/buyer/product/inventory", _GET, Envelope.RESULT_DATA, "inv_req"),
-    Operation("describe_products", "/eco/buyer/product/batch/description", _GET, Envelope.RESULT_DATA, "param0"),
-    Operation("read_inventories", "/eco/buyer/product/batch/inventory", _GET, Envelope.RESULT_DATA, "query_req"),
-    Operation("read_key_attributes", "/eco/buyer/product/batch/keyattributes", _GET, Envelope.RESULT_DATA, "query_req"),
+    _batch("describe_products", "/eco/buyer/product/batch/description", "param0"),
+    _batch("read_inventories", "/eco/buyer/product/batch/inventory", "query_req"),
+    _batch("read_key_attributes", "/eco/buyer/product/batch/keyattributes", "query_req"),
     Operation(
         "send_product_events",
         "/eco/buyer/product/events",

@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from dropship_pipeline.alibaba.batches import BatchAnswer, read_batch
+from dropship_pipeline.alibaba.batches import BatchAnswer, pictures, read_batch
 from dropship_pipeline.alibaba.freight import FreightOption, read_freight_options
 from dropship_pipeline.alibaba.inventory import Inventory, Level, read_inventory
 from dropship_pipeline.alibaba.values import (
@@ -209,8 +209,7 @@ def _expect_product(raw: dict[str, object], product_id: str, notes: list[Nulled]
 
 def _images(value: object, notes: list[Nulled]) -> tuple[str, ...]:
     if type(value) is str and "," in value and value[:1] != "[":  # batch samples give one string
-        value = [url.strip() for url in value.split(",http")]
-        value = [value[0], *(f"http{url}" for url in value[1:])]
+        value = pictures(value)
     urls = [text(url, "images[]", notes) for url in as_list(value)]
     return tuple([url for url in urls if url is not None])
 

@@ -13,6 +13,7 @@ from dropship_pipeline.alibaba.answers import Success, read_answer, unwrap
 from dropship_pipeline.alibaba.dialect import Dialect
 from dropship_pipeline.alibaba.errors import ApiError, Family, Unreachable, api_error
 from dropship_pipeline.alibaba.gateway import Gateway, HttpRequest
+from dropship_pipeline.alibaba.redaction import blot_bytes
 from dropship_pipeline.alibaba.requests import Request
 
 __all__ = [
@@ -161,7 +162,8 @@ def call(
             return Answer(
                 request,
                 success.payload,
-                reply.body,
+                # within its success a batch answer may tell of refusals: see `ApiError.hide`
+                blot_bytes(reply.body, gateway.secrets(request, token)) if operation.batch else reply.body,
                 reply.received_at,
                 success.request_id,
                 retries.attempts,
@@ -237,6 +239,8 @@ class _Retries:
         never_sent = isinstance(reply, Fault) and reply.never_sent
         if not self._operation.repeatable and not never_sent:
             error.outcome_unknown = True
+            raise self._final(error)
+        if error.code == "AnswerTooLarge" and self._operation.batch:  # of fewer products it is not
             raise self._final(error)
         self._backend_seconds += reply.took if isinstance(reply, Fault | HttpAnswer) else 0.0
         self._backend_faults += 1

@@ -61,7 +61,7 @@ def assemble(config: SandboxConfig) -> Sandbox:
         *auth.endpoints(accounts),
         *listing.endpoints(catalogue, config.dialect),
         *product.endpoints(catalogue, config.dialect),
-        *batch.endpoints(catalogue),
+        *batch.endpoints(catalogue, config.dialect),
         *freight.endpoints(catalogue),
         *orders.endpoints(book, accounts, catalogue, payments),
         *logistics.endpoints(book),

@@ -109,16 +109,25 @@ def _batch_partial(fault: ActiveFault, _call: Call, body: Json, _scene: Scene) -
     data = body["result"]["data"]
     camel = "resultData" in data
     items, failed = ("resultData", "failedItems") if camel else ("result_data", "failed_items")
+    code, words = fault.options.get("code", "2005"), fault.options.get("message", "query failed")
     kept = []
     for item in data[items]:
         product_id = item.get("product_id") or item.get("productId")
         if fault.luck.random() >= fault.number("share", 0.3):
             kept.append(item)
         elif camel:
-            data[failed].append({"productId": product_id, "errorCode": "2005", "errorMsg": "query failed"})
+            data[failed].append({"productId": product_id, "errorCode": code, "errorMsg": words})
         else:
-            data[failed].append({"product_id": product_id, "error_code": "2005", "error_msg": "query failed"})
+            data[failed].append({"product_id": product_id, "error_code": code, "error_msg": words})
     data[items] = kept
+    return body
+
+
+def _batch_missing(fault: ActiveFault, _call: Call, body: Json, _scene: Scene) -> Body:
+    """Some items of a batch are not there, and nothing is said of them."""
+    data = body["result"]["data"]
+    items = "resultData" if "resultData" in data else "result_data"
+    data[items] = [item for item in data[items] if fault.luck.random() >= fault.number("share", 0.3)]
     return body
 
 
@@ -156,6 +165,15 @@ LISTING_FAULTS: Mapping[str, FaultKind] = {
         'a failure in result_code under code "0"', "/eco/*", body=_wrong_result_code, options={"code": "which, 500"}
     ),
     "batch_partial": FaultKind(
-        "batches of which some items fail", _BATCHES, body=_batch_partial, options={"share": "how many of them, 0.3"}
+        "batches of which some items fail",
+        _BATCHES,
+        body=_batch_partial,
+        options={"share": "how many of them, 0.3", "code": "their code, 2005", "message": "its text"},
+    ),
+    "batch_missing": FaultKind(
+        "batches that pass over some products",
+        _BATCHES,
+        body=_batch_missing,
+        options={"share": "how many of them, 0.3"},
     ),
 }

@@ -17,7 +17,7 @@ from dropship_pipeline.storage.lake.place import Lake
 from dropship_pipeline.storage.lake.raw import RawAnswer, TornRawFile, read_raw
 from dropship_pipeline.sync.session import Store
 from dropship_pipeline.sync.stages.describe import DESCRIPTION
-from dropship_pipeline.sync.stages.landing import Settled, read_again
+from dropship_pipeline.sync.stages.landing import Settled, products_of, read_again
 from dropship_pipeline.sync.stages.pipeline import Kind, R, settle
 from dropship_pipeline.sync.stages.quote import KIND as FREIGHT
 from dropship_pipeline.sync.stages.quote import CutShort, by_quote, quoted_again, settle_quotes
@@ -51,9 +51,10 @@ def landed_payload(lake: Lake, reject: Reject) -> str | None:
     if reject.kind not in _OPERATIONS or reject.raw_file is None or not lake.exists(reject.raw_file):
         return None
     for answer in read_raw(lake, reject.raw_file):
-        if answer.key == reject.record_key and answer.received_at == reject.last_seen_at:
+        if reject.record_key in products_of(answer) and answer.received_at == reject.last_seen_at:
             for settled in _settled(_OPERATIONS[reject.kind], [answer]):
-                return exhibit(settled.payload)
+                if settled.key == reject.record_key:
+                    return exhibit(settled.payload)
     return None
 
 
@@ -62,8 +63,9 @@ def _read_products(
 ) -> None:
     """Answers that stand for themselves: descriptions, stock."""
     wanted = {(reject.record_key, reject.last_seen_at) for reject in rejects}
-    chosen = [answer for answer in landed if (answer.key, answer.received_at) in wanted]
-    answers = list(_settled(kind.operation, chosen))
+    of = {key for key, _ in wanted}
+    chosen = [answer for answer in landed if not of.isdisjoint(products_of(answer))]
+    answers = [one for one in _settled(kind.operation, chosen) if (one.key, one.received_at) in wanted]
     if answers:
         settle(store.merger, kind, answers, path, ())
 

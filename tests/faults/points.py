@@ -17,7 +17,7 @@ import psycopg2
 
 from dropship_pipeline.storage.lake import place
 from dropship_pipeline.storage.server import staging
-from dropship_pipeline.sync.stages import discover, pipeline
+from dropship_pipeline.sync.stages import asking, discover
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _any(*_: Any) -> bool:
 # name: where the method is, what it is called, which of its calls are meant
 PLACES: dict[str, tuple[Any, str, Callable[..., bool]]] = {
     "listing": (discover._Reading, "take", _any),
-    "details": (pipeline, "settled", _any),
+    "details": (asking, "settled", _any),
     "landing": (place.Lake, "write", _any),
     "half_written": (place.os, "fsync", _any),
     "load": (staging.Stage, "load", _any),

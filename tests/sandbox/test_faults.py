@@ -290,6 +290,24 @@ def test_batch_partial_fails_some_items_in_the_endpoints_own_shape(with_fault, f
     assert data["failed_items"][0]["error_code"] == "2005"
 
 
+def test_batch_partial_fails_them_with_any_code(with_fault, faulty):
+    client = with_fault("batch_partial:share=1:code=130106:message=gone")
+    ids = json.dumps({"product_ids": [str(i) for i in truth(faulty, "us_standard")[:2]]})
+    data = client.call("/eco/buyer/product/batch/description", {"param0": ids})["result"]["data"]
+    assert [(i["errorCode"], i["errorMsg"]) for i in data["failedItems"]] == [("130106", "gone")] * 2
+
+
+def test_batch_missing_passes_over_some_items(with_fault, faulty):
+    ids = [str(i) for i in truth(faulty, "us_standard")[:40]]
+    client = with_fault("batch_missing:share=0.5")
+    for path, wrapper in (("description", "param0"), ("inventory", "query_req")):
+        data = client.call(f"/eco/buyer/product/batch/{path}", {wrapper: json.dumps({"product_ids": ids})})
+        items, failed = data["result"]["data"].values()
+        assert failed == []
+        assert 5 < len(items) < 35
+        assert {i["product_id"] for i in items} < set(ids)
+
+
 # Payloads: whether a description (d) and an inventory (i) look as the fault says
 
 

@@ -118,7 +118,7 @@ def test_a_batch_of_descriptions_tells_each_product_and_fails_the_unknown_one_by
     assert (answer["code"], answer["result"]["code"], answer["result"]["success"]) == ("0", "200", "true")
     data = answer["result"]["data"]
     assert data["failedItems"] == [
-        {"productId": "1", "errorCode": "PRODUCT_NOT_FOUND", "errorMsg": "product not found"}
+        {"productId": "1", "errorCode": "404", "errorMsg": "product not found"}
     ]
     assert [item["product_id"] for item in data["resultData"]] == ids[:-1]
     for item in data["resultData"]:
@@ -133,7 +133,7 @@ def test_a_batch_of_inventories_tells_each_product_and_fails_the_unknown_one_by_
     answer = client.call("/eco/buyer/product/batch/inventory", {"query_req": json.dumps({"product_ids": ids})})
     data = answer["result"]["data"]
     assert data["failed_items"] == [
-        {"product_id": "1", "error_code": "PRODUCT_NOT_FOUND", "error_msg": "product not found"}
+        {"product_id": "1", "error_code": "404", "error_msg": "product not found"}
     ]
     for item in data["result_data"]:
         assert item["inventory_list"] == client.inventory(item["product_id"])["result"]["result_data"]

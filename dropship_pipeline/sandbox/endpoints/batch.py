@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dropship_pipeline.sandbox.api import Body, Call, Endpoint
-from dropship_pipeline.sandbox.endpoints.eco import GET, batch_success, format_error, request_object, text_field
+from dropship_pipeline.sandbox.endpoints.eco import (
+    GET,
+    LIVE,
+    Dialect,
+    batch_success,
+    format_error,
+    product_not_found,
+    request_object,
+    text_field,
+)
 from dropship_pipeline.sandbox.endpoints.payloads import Json, attribute_groups, batch_description_of, inventory_of
 from dropship_pipeline.sandbox.world.catalogue import Catalogue
 from dropship_pipeline.sandbox.world.products import Product
@@ -14,11 +23,11 @@ BATCH_INVENTORY = "/eco/buyer/product/batch/inventory"
 BATCH_KEY_ATTRIBUTES = "/eco/buyer/product/batch/keyattributes"
 MOST_PRODUCTS = 100  # no limit is published; the batch import of the same family takes 100
 
-_NOT_FOUND = ("PRODUCT_NOT_FOUND", "product not found")
+_NOT_FOUND = product_not_found()  # as the single endpoints say it
 
 
-def endpoints(catalogue: Catalogue) -> list[Endpoint]:
-    """The three batch reads."""
+def endpoints(catalogue: Catalogue, dialect: Dialect) -> list[Endpoint]:
+    """The three batch reads. What an item holds is what the single endpoint of this dialect tells."""
 
     def read(
         call: Call, parameter: str, tell: Callable[[Product, Mapping[str, Any]], Json]
@@ -38,14 +47,18 @@ def endpoints(catalogue: Catalogue) -> list[Endpoint]:
                 told.append(tell(product, request))
         return told, unknown
 
+    def describe(product: Product, request: Mapping[str, Any]) -> Json:
+        ship_to = text_field(request, "ship_to_country")
+        return batch_description_of(product, live=dialect == LIVE, ship_to=ship_to)
+
     def description(call: Call) -> Body:
-        told, unknown = read(call, "param0", _describe)
+        told, unknown = read(call, "param0", describe)
         return batch_success({"resultData": told, "failedItems": [_failed_item(product_id) for product_id in unknown]})
 
     def inventory(call: Call) -> Body:
         told, unknown = read(call, "query_req", _take_stock)
         failed = [
-            {"product_id": product_id, "error_code": _NOT_FOUND[0], "error_msg": _NOT_FOUND[1]}
+            {"product_id": product_id, "error_code": _NOT_FOUND.code, "error_msg": _NOT_FOUND.message}
             for product_id in unknown
         ]
         return batch_success({"result_data": told, "failed_items": failed})
@@ -62,11 +75,7 @@ def endpoints(catalogue: Catalogue) -> list[Endpoint]:
 
 
 def _failed_item(product_id: str) -> Json:
-    return {"productId": product_id, "errorCode": _NOT_FOUND[0], "errorMsg": _NOT_FOUND[1]}
-
-
-def _describe(product: Product, request: Mapping[str, Any]) -> Json:
-    return batch_description_of(product, ship_to=text_field(request, "ship_to_country"))
+    return {"productId": product_id, "errorCode": _NOT_FOUND.code, "errorMsg": _NOT_FOUND.message}
 
 
 def _take_stock(product: Product, request: Mapping[str, Any]) -> Json:

@@ -42,9 +42,9 @@ def description_of(product: Product, *, live: bool, ship_to: str) -> Json:
     return told
 
 
-def batch_description_of(product: Product, *, ship_to: str) -> Json:
+def batch_description_of(product: Product, *, live: bool, ship_to: str) -> Json:
     """An item of a batch of descriptions: there `wholesale_trade` is a list and `images` a text (live facts)."""
-    told = description_of(product, live=True, ship_to=ship_to)
+    told = description_of(product, live=live, ship_to=ship_to)
     told["images"] = ",".join(told["images"])
     told["wholesale_trade"] = [told["wholesale_trade"]] if "wholesale_trade" in told else []
     return told

@@ -20,7 +20,8 @@ To have all of it derived afresh, truncate the tables of `catalog` and `ops.fetc
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -40,7 +41,7 @@ from dropship_pipeline.sync.replay.summary import KindReplayed, ReplaySummary
 from dropship_pipeline.sync.session import Store
 from dropship_pipeline.sync.stages.describe import DESCRIPTION
 from dropship_pipeline.sync.stages.discover import KIND as LISTING
-from dropship_pipeline.sync.stages.landing import Settled, read_again
+from dropship_pipeline.sync.stages.landing import Settled, products_of, read_again
 from dropship_pipeline.sync.stages.pipeline import Kind, R, settle
 from dropship_pipeline.sync.stages.quote import KIND as FREIGHT
 from dropship_pipeline.sync.stages.quote import CutShort, Quoted, by_quote, quoted_again, settle_quotes
@@ -105,16 +106,25 @@ def _replay_file(
         done.torn.append(path)
         return
     done.files += 1
-    done.answers += len(file.answers)
     _SETTLERS[done.kind](store, file, feeds, done)
 
 
 def _replay_products(kind: Kind[R], store: Store, file: _File, feeds: Sequence[str], done: KindReplayed) -> None:
-    """Answers that stand for themselves: descriptions, stock."""
-    told = [Landed(answer.key, answer.received_at) for answer in file.answers]
+    """Answers that stand for themselves: descriptions, stock. One about several products counts once for each."""
+    asked = [(at, product_id) for at, raw in enumerate(file.answers) for product_id in products_of(raw)]
+    told = [Landed(product_id, file.answers[at].received_at) for at, product_id in asked]
     places = of_use(store.database, kind.name, told, feeds)
+    done.answers += len(told)
     done.passed_over += len(told) - len(places)
-    answers = list(_settled(kind.operation, (file.answers[place] for place in sorted(places)), done))
+    useful: dict[int, set[str]] = defaultdict(set)
+    for at, product_id in (asked[place] for place in sorted(places)):
+        useful[at].add(product_id)
+    answers = [
+        answer
+        for at, product_ids in useful.items()
+        for answer in _settled(kind.operation, file.answers[at], done)
+        if answer.key in product_ids
+    ]
     if answers or file.done:
         _count(done, *settle(store.merger, kind, answers, file.path, file.done))
 
@@ -124,6 +134,7 @@ def _replay_quotes(store: Store, file: _File, feeds: Sequence[str], done: KindRe
     tries = list(by_quote(file.answers).items())
     told = [Landed(product_id, answers[-1].received_at, str(to)) for (product_id, to), answers in tries]
     places = of_use(store.database, FREIGHT, told, feeds)
+    done.answers += len(file.answers)
     quotes: list[Quoted] = []
     for place, (asked, answers) in enumerate(tries):
         if place not in places:
@@ -138,12 +149,12 @@ def _replay_quotes(store: Store, file: _File, feeds: Sequence[str], done: KindRe
         _count(done, counts, ledger)
 
 
-def _settled(operation: Operation, answers: Iterable[RawAnswer], done: KindReplayed) -> Iterator[Settled]:
-    for answer in answers:
-        try:
-            yield from read_again(operation, [answer])
-        except ApiError:  # a code that is known better by now: to be tried again, not a refusal
-            done.unsettled += 1
+def _settled(operation: Operation, answer: RawAnswer, done: KindReplayed) -> list[Settled]:
+    try:
+        return read_again(operation, [answer])
+    except ApiError:  # a code that is known better by now: to be tried again, not a refusal
+        done.unsettled += 1
+        return []
 
 
 def _count(done: KindReplayed, counts: MergeCounts, ledger: Ledger) -> None:

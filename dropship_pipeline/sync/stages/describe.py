@@ -5,7 +5,7 @@ from functools import partial
 
 from dropship_pipeline.alibaba.operations import OPERATIONS
 from dropship_pipeline.alibaba.products import read_product
-from dropship_pipeline.alibaba.requests import DescribeProduct
+from dropship_pipeline.alibaba.requests import BatchRead, DescribeProduct
 from dropship_pipeline.catalog.describe import DescriptionRows
 from dropship_pipeline.storage.catalog.merge import Merger
 from dropship_pipeline.sync.request import SyncRequest
@@ -18,6 +18,7 @@ DESCRIPTION = Kind(
     stage="describe",
     operation=OPERATIONS["describe_product"],
     ask=DescribeProduct,
+    ask_together=BatchRead.descriptions,
     read=read_product,
     rows=DescriptionRows,
     merge=Merger.merge_descriptions,
@@ -27,6 +28,12 @@ DESCRIPTION = Kind(
 def describe(session: Session, request: SyncRequest) -> StageOutcome:
     """Read the descriptions that are due, and merge them."""
     # the live gateway wants to know for which country: the first one that the merchant ships to
-    countries = [destination.country for destination in session.destinations]
-    ask = partial(DescribeProduct, country=countries[0]) if countries else DescribeProduct
-    return run_stage(session, replace(DESCRIPTION, ask=ask), request)
+    if not session.destinations:
+        return run_stage(session, DESCRIPTION, request)
+    country = session.destinations[0].country
+    kind = replace(
+        DESCRIPTION,
+        ask=partial(DescribeProduct, country=country),
+        ask_together=partial(BatchRead.descriptions, country=country),
+    )
+    return run_stage(session, kind, request)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dropship_pipeline.alibaba.errors import ApiError
 from dropship_pipeline.alibaba.operations import Operation
-from dropship_pipeline.alibaba.requests import Request
+from dropship_pipeline.alibaba.requests import BatchRead, Request
 from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.catalog.ledger import Ledger
@@ -27,7 +27,8 @@ from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile, TornRawFile, 
 from dropship_pipeline.storage.server.statistics import look_again
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
-from dropship_pipeline.sync.stages.landing import Settled, read_again, settled
+from dropship_pipeline.sync.stages.asking import Asking
+from dropship_pipeline.sync.stages.landing import Settled, read_again
 from dropship_pipeline.sync.stages.merging import Merging
 from dropship_pipeline.sync.summary import CallCounts, StageOutcome
 
@@ -59,6 +60,7 @@ class Kind(Generic[R]):
     stage: str
     operation: Operation
     ask: Callable[[str], Request]
+    ask_together: Callable[[Sequence[str]], BatchRead]
     read: Callable[[object, str], R]
     rows: Callable[[], Rows[R]]
     merge: Callable[[Merger, dict[str, pa.Table], pa.Table, pa.Table, list[RawFile]], MergeCounts]
@@ -129,16 +131,19 @@ def run_stage(session: Session, kind: Kind[R], request: SyncRequest) -> StageOut
     ) as products:
         counter.add(due=products.count)
         session.progress.begin(kind.stage, products.count)
-        requests = (kind.ask(product.product_id) for product in products)
+        most = session.settings.alibaba_batch_size
+        asking = Asking(session.fanout, session.progress, kind.ask, kind.ask_together, most)
         with Merging(session.merger, counter.merged) as merging:
-            for outcomes in session.fanout.batches(requests, HAND_OVER):
-                answers, failures, raw = settled(outcomes)
-                counter.failed(failures)
-                if raw:
-                    file = session.raw.land(kind.name, session.run_id, raw)
-                    batch = normalise(kind, answers, file.path)
+            for told in asking.ask((product.product_id for product in products), HAND_OVER):
+                counter.failed(told.failures)
+                left: Sequence[str] = ()
+                if told.raw:
+                    file = session.raw.land(kind.name, session.run_id, told.raw)
+                    batch = normalise(kind, told.answers, file.path)
+                    left = batch.left
                     merging.start(partial(batch.merge, session.merger, [file]), batch.ledger)
-                session.progress.advance(len(outcomes))
+                asking.alone(left)
+                session.progress.advance(len(told.answers) + len(told.failures) - len(left))
     session.progress.finish()
     return counter.finish()
 
@@ -162,11 +167,15 @@ def lost_and_found(session: Session, kind: str) -> Iterator[tuple[RawFile, list[
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """Rows of landed answers, and what is to be recorded of each answer; ready to be merged."""
+    """Rows of landed answers, and what is to be recorded of each answer; ready to be merged.
+
+    `left`: products that were asked for with others and cannot be read from what was answered: nothing is recorded.
+    """
 
     tables: dict[str, pa.Table]
     ledger: Ledger
     into: Callable[[Merger, dict[str, pa.Table], pa.Table, pa.Table, list[RawFile]], MergeCounts]
+    left: Sequence[str] = ()
 
     def merge(self, merger: Merger, done: Sequence[RawFile]) -> MergeCounts:
         """Merge them, in one transaction with the record that it was done; `done` files are recorded as merged."""
@@ -177,6 +186,7 @@ def normalise(kind: Kind[R], answers: Iterable[Settled], landed_in: str) -> Norm
     """The rows of answers that were landed in this file."""
     ledger = Ledger(kind.name, landed_in)
     rows = kind.rows()
+    left: list[str] = []
     for answer in answers:
         if answer.refusal is not None:
             ledger.refuse(answer.key, answer.received_at, answer.refusal.code)
@@ -184,10 +194,13 @@ def normalise(kind: Kind[R], answers: Iterable[Settled], landed_in: str) -> Norm
         try:
             rows.add(kind.read(answer.payload, answer.key), answer.received_at)
         except Unreadable as why:
-            ledger.reject(answer.key, answer.received_at, why, answer.payload)
+            if answer.together:
+                left.append(answer.key)
+            else:
+                ledger.reject(answer.key, answer.received_at, why, answer.payload)
         else:
             ledger.answered(answer.key, answer.received_at, answer.payload)
-    return Normalised(rows.tables(), ledger, kind.merge)
+    return Normalised(rows.tables(), ledger, kind.merge, left)
 
 
 def settle(

@@ -2,7 +2,7 @@
 
 from dropship_pipeline.alibaba.operations import OPERATIONS
 from dropship_pipeline.alibaba.products import read_inventory
-from dropship_pipeline.alibaba.requests import ReadInventory
+from dropship_pipeline.alibaba.requests import BatchRead, ReadInventory
 from dropship_pipeline.catalog.stock import StockRows
 from dropship_pipeline.storage.catalog.merge import Merger
 from dropship_pipeline.sync.request import SyncRequest
@@ -15,6 +15,7 @@ STOCK = Kind(
     stage="take stock",
     operation=OPERATIONS["read_inventory"],
     ask=ReadInventory,
+    ask_together=BatchRead.inventories,
     read=read_inventory,
     rows=StockRows,
     merge=Merger.merge_inventory,
