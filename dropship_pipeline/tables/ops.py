@@ -30,8 +30,8 @@ FETCHES = Table(
         Column("raw_file", _TEXT, "Where the answer was landed"),
     ),
     key=("kind", "product_id", "destination"),
+    # none by time: each reading would have to write it, and the planner would look a product up in it
     observed=("fetched_at", "raw_file"),
-    indexes=(("kind", "fetched_at"),),
 )
 
 RAW_FILES = Table(
@@ -237,6 +237,25 @@ HOLD_RULES = Table(
     key=("rule",),
 )
 
+SKU_PRICES = Table(
+    "ops",
+    "sku_prices",
+    "What marts.current_offers says of the price tiers of a SKU, kept by triggers of catalog.price_tiers in the "
+    "transaction that writes there: one row a SKU with tiers, and never to be written to.",
+    (
+        Column("sku_id", _TEXT, "The variant", nullable=False),
+        Column("product_id", _TEXT, "The product that its tiers name", nullable=False),
+        Column("currency", _TEXT, "ISO 4217 code of the prices; of several the last by name"),
+        Column("first_quantity", _BIG, "Where the tiers begin", unit="units", nullable=False),
+        Column("first_price", Type.MONEY, "Unit price there, in `currency`; NULL: not known"),
+        Column("best_quantity", _BIG, "Fewest units that get the lowest price; NULL: no price is known", unit="units"),
+        Column("best_price", Type.MONEY, "The lowest unit price, in `currency`"),
+    ),
+    key=("sku_id", "product_id"),
+    indexes=(("product_id", "sku_id"),),
+    included=(("currency", "first_quantity", "first_price", "best_quantity", "best_price"),),
+)
+
 SNAPSHOTS = Table(
     "ops",
     "snapshots",
@@ -279,8 +298,28 @@ PUBLISHES = Table(
         ),
         Column("snapshot", _TEXT, "Its folder", nullable=False),
         Column("taken_at", _TIME, "The moment that its tables show (UTC), as it says of itself", nullable=False),
+        Column(
+            "versions",
+            Type.JSON,
+            "Of the rows of each table: another one after each publish of new rows",
+            nullable=False,
+        ),
     ),
     key=("number",),
+)
+
+SOUND_TABLES = Table(
+    "ops",
+    "sound_tables",
+    "Which tables were checked row by row and found without fault: they are not read again until somebody writes to "
+    "them, or to what they refer to. To have a table checked anew, delete its row.",
+    (
+        Column("table_name", _TEXT, "The table, `schema.name`", nullable=False, example="catalog.products"),
+        Column("fingerprint", _TEXT, "Of what was asked, and of the rows that were read", nullable=False),
+        Column("rows", _BIG, "How many there were", nullable=False),
+        Column("asked_at", _TIME, "When (UTC)", nullable=False),
+    ),
+    key=("table_name",),
 )
 
 SYNCS = Table(
@@ -438,9 +477,11 @@ OPS_TABLES = (
     WATCHED_PRODUCTS,
     WATCHED_OFFERS,
     HOLD_RULES,
+    SKU_PRICES,
     SNAPSHOTS,
     TABLE_WRITES,
     PUBLISHES,
+    SOUND_TABLES,
     SYNCS,
     ALERTS,
     ORDER_FETCHES,

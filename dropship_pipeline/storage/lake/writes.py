@@ -6,14 +6,15 @@ and no others, in the transaction that records its snapshot in `ops.publishes` (
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, text
 
-from dropship_pipeline.storage.server.arrow_connection import ArrowConnection
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.arrow import arrow_schema
 from dropship_pipeline.tables.model import Table, View
@@ -23,7 +24,7 @@ from dropship_pipeline.tables.registry import PUBLISHED, PUBLISHED_VIEWS, TABLES
 _VIEWS: Mapping[str, View] = MappingProxyType({view.full_name: view for view in VIEWS})
 
 _MARKS = "SELECT table_name, transaction_id, began_at FROM ops.table_writes"
-_BASE = "SELECT number, snapshot, taken_at FROM ops.publishes ORDER BY number DESC LIMIT 1"
+_BASE = "SELECT number, snapshot, taken_at, versions::text FROM ops.publishes ORDER BY number DESC LIMIT 1"
 # Of what a table is made, and whether all its writes are noted: what insert (4), delete (8), update (16) and truncate
 # (32) call. A trigger that was off for a while was altered, and is another version of its row.
 _STATES = """
@@ -44,7 +45,8 @@ _STATES = """
 """
 
 _CLAIM = text("""
-    INSERT INTO ops.publishes (number, snapshot, taken_at) VALUES (:number, :snapshot, :taken_at)
+    INSERT INTO ops.publishes (number, snapshot, taken_at, versions)
+    VALUES (:number, :snapshot, :taken_at, CAST(:versions AS jsonb))
     ON CONFLICT (number) DO NOTHING
 """)
 _FORGET = text("DELETE FROM ops.publishes WHERE number < :number")
@@ -76,7 +78,7 @@ class Standing:
 
     `base`: the snapshot that this database published last; None if it never did. `number`: how many it published.
     `marks`: (table, number of the transaction, when that began) of what was written since then. `states`: what each
-    table and view that has all its writes noted is made of in Postgres.
+    table and view that has all its writes noted is made of in Postgres. `versions`: of each table, at `base`.
     """
 
     taken_at: datetime
@@ -84,6 +86,18 @@ class Standing:
     base: Base | None
     marks: frozenset[tuple[str, int, datetime]]
     states: Mapping[str, str]
+    versions: Mapping[str, str]
+
+    def version(self, table: str) -> str:
+        """Of the rows of this table (`schema.name`): as long as it and the table's state stay, they are the same.
+
+        The marks that a publish removes go into it, so it outlives them.
+        """
+        marks = sorted(
+            (number, began.astimezone(UTC).isoformat()) for name, number, began in self.marks if name == table
+        )
+        then = self.versions.get(table, "")
+        return hashlib.sha256(json.dumps([then, marks]).encode()).hexdigest() if marks else then
 
     def is_written(self, table: Table | View) -> bool:
         """Whether the table, or what the view reads, was written to since `base`, or may have been unnoticed."""
@@ -108,7 +122,14 @@ def tables_of(table: Table | View) -> frozenset[str]:
     return frozenset().union(*(tables_of(_VIEWS.get(name) or TABLES[name]) for name in table.sources))
 
 
-def look(connection: ArrowConnection) -> Standing:
+class Asked(Protocol):
+    """What runs a statement and gives its rows, in a transaction that is under way."""
+
+    def run(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of this statement."""
+
+
+def look(connection: Asked) -> Standing:
     """How the tables stand in the transaction of this connection, which sees one moment (REPEATABLE READ)."""
     published: tuple[Table | View, ...] = (*PUBLISHED, *PUBLISHED_VIEWS)
     names = {table.full_name for table in published}.union(*(tables_of(table) for table in published))
@@ -121,6 +142,7 @@ def look(connection: ArrowConnection) -> Standing:
         Base(base[0][1], base[0][2].astimezone(UTC)) if base else None,
         frozenset((name, transaction, began) for name, transaction, began in connection.run(_MARKS)),
         {name: state for name, is_noted, state in states if is_noted},
+        json.loads(base[0][3]) if base else {},
     )
 
 
@@ -130,7 +152,13 @@ def settle(connection: Connection, standing: Standing, snapshot: str) -> None:
     Does nothing if somebody else has published since `standing`: what he wrote anew is not in this snapshot.
     """
     number = standing.number + 1
-    if not connection.execute(_CLAIM, {"number": number, "snapshot": snapshot, "taken_at": standing.taken_at}).rowcount:
+    claimed = {
+        "number": number,
+        "snapshot": snapshot,
+        "taken_at": standing.taken_at,
+        "versions": json.dumps({name: version for name in sorted(TABLES) if (version := standing.version(name))}),
+    }
+    if not connection.execute(_CLAIM, claimed).rowcount:
         return
     connection.execute(_FORGET, {"number": number})
     if standing.marks:

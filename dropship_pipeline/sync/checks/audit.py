@@ -16,7 +16,7 @@ from dropship_pipeline.catalog.destinations import parse_destinations
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings
-from dropship_pipeline.storage.reading import audits, standing
+from dropship_pipeline.storage.reading import audits, soundness, standing
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.sync.checks import findings
 from dropship_pipeline.sync.checks.findings import Check, Finding
@@ -92,16 +92,26 @@ def checks_of(stage: Stage) -> tuple[Check, ...]:
 
 
 def audit(database: Database, settings: Settings, stage: Stage) -> list[Finding]:
-    """Make the checks of a stage, at one moment and without writing. Raises `DatabaseProblem`."""
+    """Make the checks of a stage, at one moment. Raises `DatabaseProblem`.
+
+    Tables that are found sound are remembered: until somebody writes to them their rows are not read again.
+    """
     with database.begin() as connection:
         audits.read_only(connection)
-        return look(connection, settings, stage)
+        asked = soundness.ask(connection, tables_of(stage))
+        found = _look(connection, settings, stage, asked)
+    soundness.remember(database, asked.found)
+    return found
 
 
 def look(connection: Connection, settings: Settings, stage: Stage) -> list[Finding]:
     """Make the checks of a stage in a transaction that sees a single moment: see `audits.read_only`."""
+    return _look(connection, settings, stage, soundness.ask(connection, tables_of(stage)))
+
+
+def _look(connection: Connection, settings: Settings, stage: Stage, asked: soundness.Asked) -> list[Finding]:
     audited = _STAGES[stage]
-    found = [findings.of_rows(answer) for answer in audits.ask(connection, audited.tables)]
+    found = [findings.of_rows(answer) for answer in asked.answers]
     if audited.kind:
         found += _of_readings(connection, settings, audited)
     if stage is Stage.LISTING:

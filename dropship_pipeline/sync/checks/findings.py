@@ -104,6 +104,8 @@ def of_rows(answer: audits.Answer) -> Finding:
     """What a question to the rows of a table came to."""
     wrong, remedy = _OF_ROWS[answer.question]
     said = f"{answer.faulty:,} of {answer.rows:,} rows of {answer.table} {wrong}"
+    if answer.unchanged_since is not None:
+        said += f"; nobody has written to them since they were read at {answer.unchanged_since:%Y-%m-%d %H:%M:%S} UTC"
     if answer.lost:
         said = f"{answer.table} has lost its {answer.lost}, and {said}"
         remedy = f"Leave one row a key, then run ALTER TABLE {answer.table} ADD {answer.lost}"

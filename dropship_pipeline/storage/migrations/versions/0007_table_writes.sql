@@ -15,12 +15,26 @@ CREATE TABLE ops.publishes (
     number bigint NOT NULL,
     snapshot text NOT NULL,
     taken_at timestamptz NOT NULL,
+    versions jsonb NOT NULL,
     PRIMARY KEY (number)
 );
 COMMENT ON TABLE ops.publishes IS 'The snapshot that this database published last, in one row: whatever was written to the tables since then is in ops.table_writes.';
 COMMENT ON COLUMN ops.publishes.number IS 'Counts on with each publish: whoever comes too late to record his finds its number taken';
 COMMENT ON COLUMN ops.publishes.snapshot IS 'Its folder';
 COMMENT ON COLUMN ops.publishes.taken_at IS 'The moment that its tables show (UTC), as it says of itself';
+COMMENT ON COLUMN ops.publishes.versions IS 'Of the rows of each table: another one after each publish of new rows';
+CREATE TABLE ops.sound_tables (
+    table_name text NOT NULL,
+    fingerprint text NOT NULL,
+    rows bigint NOT NULL,
+    asked_at timestamptz NOT NULL,
+    PRIMARY KEY (table_name)
+);
+COMMENT ON TABLE ops.sound_tables IS 'Which tables were checked row by row and found without fault: they are not read again until somebody writes to them, or to what they refer to. To have a table checked anew, delete its row.';
+COMMENT ON COLUMN ops.sound_tables.table_name IS 'The table, `schema.name`';
+COMMENT ON COLUMN ops.sound_tables.fingerprint IS 'Of what was asked, and of the rows that were read';
+COMMENT ON COLUMN ops.sound_tables.rows IS 'How many there were';
+COMMENT ON COLUMN ops.sound_tables.asked_at IS 'When (UTC)';
 
 -- Whoever may write to the table leaves a mark, whatever else he may do: it runs with its owner's rights.
 CREATE FUNCTION ops.note_write() RETURNS trigger
