@@ -1,5 +1,6 @@
 """What becomes of stock readings and freight quotes in the tables."""
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -221,3 +222,23 @@ def _both(*tables: Any) -> Any:
     import pyarrow as pa
 
     return pa.concat_tables(tables)
+
+
+def test_a_first_quote_costs_the_same_however_many_others_were_quoted(database: Database, merger: Merger) -> None:
+    """The bar is far above what was measured: it is to catch a plan that reads the quotes of all products for each."""
+    filled = (
+        "INSERT INTO ops.fetches (kind, product_id, destination, fetched_at, outcome) "
+        f"SELECT '{{kind}}', 'Q' || n, '{{to}}', timestamptz '{at(0)}', 'answered' FROM generate_series(1, 20000) n"
+    )
+    # as a first sync has it: the planner looked at the ledger before there was a quote
+    tell(
+        database, filled.format(kind="inventory", to=""), "ANALYZE ops.fetches", filled.format(kind="freight", to="US")
+    )
+    seconds = []
+    for turn in range(3):
+        quotes = [(f"P{turn}-{n}", "US", 1, "DHL", "9.90") for n in range(250)]
+        rows, fetches = freight(quotes, [], at(1)), ledger("freight", [q[0] for q in quotes], at(1), destination="US")
+        began = time.perf_counter()
+        assert merger.merge_freight(rows, fetches).new == 250
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.3

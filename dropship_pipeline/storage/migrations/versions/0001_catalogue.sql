@@ -307,7 +307,6 @@ CREATE TABLE ops.fetches (
     raw_file text,
     PRIMARY KEY (kind, product_id, destination)
 );
-CREATE INDEX fetches_kind_fetched_at ON ops.fetches (kind, fetched_at);
 COMMENT ON TABLE ops.fetches IS 'When each thing was last read from the API and how that ended: what is due follows from it.';
 COMMENT ON COLUMN ops.fetches.kind IS '`description`, `inventory` or `freight`';
 COMMENT ON COLUMN ops.fetches.product_id IS 'The product';
