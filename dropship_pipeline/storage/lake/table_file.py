@@ -29,37 +29,47 @@ def path(table: Table | View) -> str:
 def write_verified(connection: ArrowConnection, table: Table | View, draft: Draft) -> Verified:
     """Write the file as the transaction of the connection sees the table, and verify it.
 
-    Rows are in the order of the key; those of a change log as they were written. Raises `LakeProblem`, `Mismatch`, and
-    the driver's own errors.
+    The rows of a product are together, in the order of its key; those of a change log are as they were written. Raises
+    `LakeProblem`, `Mismatch`, and the driver's own errors.
     """
-    source = table.full_name if isinstance(table, Table) else _evaluate(connection, table)
-    _write(connection, table, source, draft)
+    source, order = table.full_name, _in_order(table)
+    if isinstance(table, View):
+        source, order = _evaluate(connection, table, order), ""
+    _write(connection, table, _select(table, source) + order, draft)
     in_postgres = measure_in_postgres(connection, table, source)
     with draft.open_input(path(table)) as file:
         return compare(table, in_postgres, measure_in_parquet(file, table))
 
 
-def _evaluate(connection: ArrowConnection, view: View) -> str:
+def _in_order(table: Table | View) -> str:
+    """By key, but SKUs by their products: so a reader finds a product in one place, and Postgres has them by an index.
+
+    A log is read from its beginning to its end, as all is that is read without an order.
+    """
+    columns = ("product_id", *table.key) if table.key[:1] == ("sku_id",) else table.key
+    return f" ORDER BY {', '.join(columns)}" if columns else ""
+
+
+def _evaluate(connection: ArrowConnection, view: View, order: str) -> str:
     """Put the rows of the view into a table that goes with the transaction: they are read twice. Gives its name."""
     name = f"pg_temp.{view.name}"
-    connection.run(f"CREATE TEMPORARY TABLE {view.name} ON COMMIT DROP AS SELECT * FROM {view.full_name}")  # noqa: S608  our own names
+    connection.run(f"CREATE TEMPORARY TABLE {view.name} ON COMMIT DROP AS SELECT * FROM {view.full_name}{order}")  # noqa: S608  our own names
     return name
 
 
-def _write(connection: ArrowConnection, table: Table | View, source: str, draft: Draft) -> None:
+def _write(connection: ArrowConnection, table: Table | View, query: str, draft: Draft) -> None:
     schema = arrow_schema(table)
     with (
         draft.open_output(path(table)) as sink,
         pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer,
-        closing(connection.batches(_select(table, source), _BATCH_BYTES)) as batches,
+        closing(connection.batches(query, _BATCH_BYTES)) as batches,
     ):
         for batch in batches:
             writer.write_batch(_pinned(batch, schema))
 
 
 def _select(table: Table | View, source: str) -> str:
-    order = f" ORDER BY {', '.join(table.key)}" if table.key else ""  # a log is read from its beginning to its end
-    return f"SELECT {', '.join(map(_sent, table.columns))} FROM {source}{order}"  # noqa: S608  our own names
+    return f"SELECT {', '.join(map(_sent, table.columns))} FROM {source}"  # noqa: S608  our own names
 
 
 def _sent(column: Column) -> str:
