@@ -13,6 +13,7 @@ from decimal import Decimal
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.storage.reading.ages import KindAges
 from dropship_pipeline.storage.reading.figures import FeedSize, FreightLane, PriceDistribution, StockOrigin
 
@@ -52,7 +53,8 @@ def price_distribution(found: Sequence[PriceDistribution]) -> "Figure":
         axes.set_xticks(range(0, len(edges), every), edges[::every])
         axes.set_xlabel(f"unit price of the first tier, {plain(one.currency or 'no currency given')} (logarithmic)")
         axes.set_ylabel("variants")
-        axes.set_title(f"{one.skus:,} variants on offer by price, {plain(one.currency or 'no currency given')}")
+        variants = counted(one.skus, "variant")
+        axes.set_title(f"{variants} on offer by price, {plain(one.currency or 'no currency given')}")
         counts(axes, "y")
     return figure
 
@@ -118,7 +120,7 @@ def stock_by_origin(origins: Sequence[StockOrigin]) -> "Figure":
     places = range(len(shown))
     axes.barh(places, there, height=0.6, color=GOOD, label="in stock")
     axes.barh(places, [one.skus_out_of_stock for one in shown], left=there, height=0.6, color=SECOND, label="none left")
-    axes.set_yticks(places, [f"{plain(one.shipping_from)}  ({one.units:,} units)" for one in shown])
+    axes.set_yticks(places, [f"{plain(one.shipping_from)}  ({counted(one.units, 'unit')})" for one in shown])
     axes.invert_yaxis()
     axes.set_xlabel("variants on offer")
     counts(axes, "x")

@@ -17,6 +17,7 @@ from dropship_pipeline.alibaba.values import (
     shown,
     text,
 )
+from dropship_pipeline.counting import counted
 
 
 class FreightOption(NamedTuple):
@@ -57,7 +58,8 @@ def read_freight_options(payload: object, notes: list[Nulled] | None = None) -> 
         else:
             options.append(option)
     if items and not options:
-        raise Unreadable("no_options", f"{len(items)} freight options are listed and none can be read")
+        listed = counted(len(items), "freight option is", "freight options are")
+        raise Unreadable("no_options", f"{listed} listed and none can be read")
     return options
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from dropship_pipeline.alibaba.products import ProductPage
 from dropship_pipeline.catalog.paging import Failure, Pass, Reading
+from dropship_pipeline.counting import counted
 
 _SWEPT: "list[pa.Field[Any]]" = [pa.field("product_id", pa.string()), pa.field("position", pa.int64())]
 SWEPT = pa.schema(_SWEPT)
@@ -164,11 +165,11 @@ class Sweep:
         self._before = None
 
     def _shortfall(self, ended: Pass) -> str:
-        counted = "measured" if ended.measured else "promised"
+        known, seen = "measured" if ended.measured else "promised", self._seen.num_rows
         if ended.moved:
             low, high = min(ended.lengths), max(ended.lengths)
-            return f"moved while it was read: {counted} {low} to {high} products, {self._seen.num_rows} were seen"
-        return f"{counted} {max(ended.lengths, default=0)} products, {self._seen.num_rows} different ones were listed"
+            return f"moved while it was read: {known} {low:,} to {high:,} products, {counted(seen, 'was', 'were')} seen"
+        return f"{known} {_promised(max(ended.lengths, default=0), seen)}"
 
 
 def least_products(lengths: Iterable[int]) -> int:
@@ -176,6 +177,10 @@ def least_products(lengths: Iterable[int]) -> int:
     lengths = list(lengths)
     rises = sum(max(0, later - earlier) for earlier, later in pairwise(lengths))
     return lengths[0] + rises if lengths else 0
+
+
+def _promised(products: int, listed: int) -> str:
+    return f"{counted(products, 'product')}, {counted(listed, 'different one was', 'different ones were')} listed"
 
 
 def _flaw(ended: Pass, distinct: int) -> str:
@@ -186,7 +191,7 @@ def _flaw(ended: Pass, distinct: int) -> str:
         page, reason = min(ended.lost.items())
         return f"page {page} could not be read: {reason}"
     if distinct < ended.total:
-        return f"promised {ended.total} products, {distinct} different ones were listed"
+        return f"promised {_promised(ended.total, distinct)}"
     if ended.gaps:
         return f"page {ended.gaps[0]} is empty, and page {ended.low} is not"
     unreadable = [page for page, reading in ended.readings.items() if reading.unreadable]

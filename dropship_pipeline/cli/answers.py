@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dropship_pipeline.cli.show import console, is_person, visible
+from dropship_pipeline.counting import counted
 from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def show_answer(answer: "Answer") -> None:
     else:
         _show_lists(answer.columns, rows)
     if next(answer.rows, None) is None:
-        click.echo(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", err=True)
+        click.echo(counted(len(rows), "row"), err=True)
     else:
         click.echo(f"These are the first {SHOWN_AT_MOST:,} rows; --csv or --json gives them all", err=True)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from dropship_pipeline.counting import counted
+
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
@@ -19,17 +21,17 @@ NO_CLOCK = 46  # below which there is no time either
 
 @dataclass(frozen=True, slots=True)
 class StageName:
-    """How a stage of `sync` is called before people, and what it counts."""
+    """How a stage of `sync` is called before people, and what it counts: one of it, or "" for nothing with a name."""
 
     words: str
     counts: str
 
 
 STAGES = {
-    "list": StageName("Listing feeds", "pages"),
-    "describe": StageName("Describing products", "products"),
-    "take stock": StageName("Reading stock", "products"),
-    "publish": StageName("Publishing tables", "tables"),
+    "list": StageName("Listing feeds", "page"),
+    "describe": StageName("Describing products", "product"),
+    "take stock": StageName("Reading stock", "product"),
+    "publish": StageName("Publishing tables", "table"),
 }
 _QUOTE = "quote to "
 
@@ -37,7 +39,7 @@ _QUOTE = "quote to "
 def stage_name(stage: str) -> StageName:
     """The name of a stage, whose destination `quote` tells too."""
     if stage.startswith(_QUOTE):
-        return StageName(f"Quoting freight to {stage.removeprefix(_QUOTE)}", "products")
+        return StageName(f"Quoting freight to {stage.removeprefix(_QUOTE)}", "product")
     return STAGES.get(stage, StageName(stage.capitalize(), ""))
 
 
@@ -122,8 +124,8 @@ class Lines:
 
     def finish(self) -> None:
         """Say it."""
-        counted = f"{self._done:,} {self._stage.counts}".rstrip()
-        self.note(f"{self._stage.words}: {counted} in {time.monotonic() - self._began:.1f} s")
+        done = counted(self._done, self._stage.counts) if self._stage.counts else f"{self._done:,}"
+        self.note(f"{self._stage.words}: {done} in {time.monotonic() - self._began:.1f} s")
 
     def note(self, line: str) -> None:
         """Say it."""
@@ -165,9 +167,12 @@ def _columns(width: int) -> list["ProgressColumn"]:
         """`120/290 products`; without a total `12 pages`, and so at the end."""
 
         def render(self, task: Task) -> Text:
-            done = int(task.fields.get("done", task.completed))
-            of = "" if task.total is None or task.finished else f"/{int(task.total):,}"
-            return Text(f"{done:,}{of} {task.fields['counts']}".rstrip() if task.fields["counts"] else "")
+            done, thing = int(task.fields.get("done", task.completed)), task.fields["counts"]
+            if not thing:
+                return Text("")
+            if task.total is None or task.finished:
+                return Text(counted(done, thing))
+            return Text(f"{done:,}/{counted(int(task.total), thing)}")
 
     class Clock(ProgressColumn):
         """Seconds since the stage began; while it goes, the time that is left too."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dropship_pipeline.cli.show import is_person, show_line, show_table
+from dropship_pipeline.counting import counted
 
 if TYPE_CHECKING:
     from dropship_pipeline.sync.summary import SyncSummary
@@ -47,8 +48,7 @@ def show_summary(summary: "SyncSummary") -> None:
     calls = summary.calls
     state = "not all done" if summary.problems else "done"
     show_line(
-        f"Sync {state} in {summary.seconds:.1f} s: {calls.calls:,} calls, {calls.throttles:,} throttles, "
-        f"{calls.retries:,} retries",
+        f"Sync {state} in {summary.seconds:.1f} s: {calls.in_words()}",
         "bold yellow" if summary.problems else "bold green",
     )
     _show_places(summary)
@@ -71,7 +71,7 @@ def _show_places(summary: "SyncSummary") -> None:
     """Where the tables are, as lines to paste."""
     _show_block("The tables, in schema catalog of Postgres:", ["dropship db psql", 'psql "$(dropship db url)"'])
     if summary.snapshot:
-        rows = f"{sum(summary.rows.values()):,} rows in {len(summary.rows)} tables"
+        rows = f"{counted(sum(summary.rows.values()), 'row')} in {counted(len(summary.rows), 'table')}"
         _show_block(f"The same as Parquet, a file a table, {rows}:", [summary.places["Parquet"]])
     else:
         _show_block("No Parquet snapshot was published this time.", [])

@@ -172,8 +172,7 @@ def _show_outcome(outcome: "OrdersOutcome") -> None:
     all_done = not outcome.problems and not outcome.closed
     state = "done" if all_done else "not all done"
     show_line(
-        f"Orders {state} in {outcome.seconds:.1f} s: {outcome.calls.calls:,} calls, {outcome.calls.throttles:,} "
-        f"throttles, {outcome.calls.retries:,} retries",
+        f"Orders {state} in {outcome.seconds:.1f} s: {outcome.calls.in_words()}",
         "bold green" if all_done else "bold yellow",
     )
 

@@ -12,6 +12,7 @@ import click
 from dropship_pipeline.cli.options import AGE
 from dropship_pipeline.cli.rejected_show import decoded, document, show_record, show_records
 from dropship_pipeline.cli.show import show_json, show_line, show_table
+from dropship_pipeline.counting import counted
 from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def discard(
     if keys:
         _require_all(keys, list_rejects(database, chosen))
     count = discard_rejects(database, chosen, _user() if by is None else by)
-    show_line("1 record is discarded" if count == 1 else f"{count:,} records are discarded")
+    show_line(f"{counted(count, 'record is', 'records are')} discarded")
 
 
 def _chosen(

@@ -7,6 +7,7 @@ import click
 
 from dropship_pipeline.cli.options import AGE, FEED
 from dropship_pipeline.cli.show import show_json, show_line, show_table
+from dropship_pipeline.counting import counted
 
 if TYPE_CHECKING:
     from dropship_pipeline.sync.replay.summary import ReplaySummary
@@ -103,6 +104,7 @@ def _show(summary: "ReplaySummary") -> None:
     )
     for path in summary.torn:
         click.echo(f"Torn, and set aside: {path}")
-    show_line(f"Replay done in {summary.seconds:.1f} s: {summary.rows_written:,} rows written, 0 calls", "bold green")
+    written = counted(summary.rows_written, "row")
+    show_line(f"Replay done in {summary.seconds:.1f} s: {written} written, 0 calls", "bold green")
     if summary.rows_written:
         click.echo("Next: dropship publish")

@@ -4,6 +4,7 @@ import click
 
 from dropship_pipeline.cli.options import ID, WEIGHT
 from dropship_pipeline.cli.show import show_json, show_line, show_table
+from dropship_pipeline.counting import counted
 
 
 @click.group()
@@ -41,7 +42,7 @@ def add(products: tuple[str, ...], importance: float | None, note: str | None) -
         watched.watch(database, products, importance, note)
         with database.begin() as connection:
             unread = [one.product_id for one in watched.watched(connection) if one.state == "not read yet"]
-    show_line(f"{_count(len(set(products)))} watched")
+    show_line(f"{counted(len(set(products)), 'product')} watched")
     new = [product_id for product_id in dict.fromkeys(products) if product_id in unread]
     if new:
         show_line(f"Nothing is known yet of {', '.join(new)}. Read it: dropship sync --product {new[0]}")
@@ -66,7 +67,7 @@ def remove(products: tuple[str, ...]) -> None:
         removed = unwatch(database, products)
     unknown = [product_id for product_id in dict.fromkeys(products) if product_id not in removed]
     if removed:
-        show_line(f"{_count(len(removed))} watched no more")
+        show_line(f"{counted(len(removed), 'product')} watched no more")
     if unknown:
         raise Problem(f"Not watched: {', '.join(unknown)}", "See which are: dropship watch list")
 
@@ -97,7 +98,3 @@ def list_watched(as_json: bool) -> None:
         show_table(columns, [tuple(asdict(one).values()) for one in found])
     else:
         show_line("No product is watched. Watch one: dropship watch add PRODUCT")
-
-
-def _count(products: int) -> str:
-    return "1 product" if products == 1 else f"{products:,} products"

@@ -9,6 +9,7 @@ import click
 
 from dropship_pipeline.cli.options import AGE
 from dropship_pipeline.cli.show import show_json, show_line, show_table
+from dropship_pipeline.counting import counted
 from dropship_pipeline.problem import Problem
 
 if TYPE_CHECKING:
@@ -178,4 +179,4 @@ def replay(messages: tuple[str, ...], all_dead: bool) -> None:
             "No settled message is called so",
             "See `dropship webhooks dead`; what waits or is being worked on needs no replay",
         )
-    show_line("1 message begins anew" if done == 1 else f"{done:,} messages begin anew")
+    show_line(f"{counted(done, 'message begins', 'messages begin')} anew")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from dropship_pipeline.catalog.feeds import FEEDS
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orchestration.event_pages import Cursor, read_cursor, read_pages
 from dropship_pipeline.orchestration.noticing import notice, notice_ticks
 from dropship_pipeline.problem import Problem
@@ -98,7 +99,7 @@ def _tick(
     to_tell = due(by_key.values(), now)
     if not to_tell:
         lasting = sum(alert.resolved_at is None for alert in by_key.values())
-        return dg.SkipReason(f"Nothing new to tell; {lasting:,} known problems last")
+        return dg.SkipReason(f"Nothing new to tell; {counted(lasting, 'known problem lasts', 'known problems last')}")
     return dg.SkipReason(_tell(context, settings, database, to_tell))
 
 
@@ -134,8 +135,8 @@ def _tell(context: dg.SensorEvaluationContext, settings: Settings, database: Dat
     save_alerts(database, kept)
     next_try = min(alert.next_at for alert in kept if alert.next_at is not None)
     said = (
-        f"{len(alerts):,} alerts could not be posted to DROPSHIP_ALERT_URL: {refused}. They are kept, and posted again "
-        f"from {next_try:%H:%M} UTC on; if that goes on, correct DROPSHIP_ALERT_URL"
+        f"{counted(len(alerts), 'alert')} could not be posted to DROPSHIP_ALERT_URL: {refused}. Kept, to be posted "
+        f"again from {next_try:%H:%M} UTC on; if that goes on, correct DROPSHIP_ALERT_URL"
     )
     context.log.error(said)
     return said

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.catalog.freshness import parse_age
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orchestration.assets import snapshot_metadata
 from dropship_pipeline.orchestration.instance import POOL
 from dropship_pipeline.orchestration.jobs import CATALOGUE
@@ -114,8 +115,9 @@ def replay_answers(context: dg.OpExecutionContext, config: Replay, store: dg.Res
     context.add_output_metadata(_figures(summary))
     context.log_event(dg.AssetMaterialization(SNAPSHOT, metadata=snapshot_metadata(published)))
     if summary.torn:
+        torn = counted(len(summary.torn), "raw file cannot be read and was", "raw files cannot be read and were")
         raise dg.Failure(
-            description=f"{len(summary.torn)} raw files cannot be read and were set aside: {', '.join(summary.torn)}",
+            description=f"{torn} set aside: {', '.join(summary.torn)}",
             allow_retries=False,
         )
 

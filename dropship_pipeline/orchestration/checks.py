@@ -12,6 +12,7 @@ import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import JobScopedAssetGraph  # no public names
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orchestration.resources import RunStore
 from dropship_pipeline.orchestration.schema import SNAPSHOT, asset_key
 from dropship_pipeline.orchestration.stages import work
@@ -162,11 +163,12 @@ def NO_FAILED_PARTITIONS(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
     for asset, partitions in failed.items():
         alike.setdefault(tuple(partitions), []).append(asset)
     named = [
-        f"{', '.join(partitions)} of {assets[0]}" + (f" and {len(assets) - 1} assets more" if assets[1:] else "")
+        f"{', '.join(partitions)} of {assets[0]}"
+        + (f" and {counted(len(assets) - 1, 'asset')} more" if assets[1:] else "")
         for partitions, assets in alike.items()
     ]
     count = sum(len(partitions) for partitions in failed.values())
-    said = f"{count} partitions are left failed: {'; '.join(named)}"
+    said = f"{counted(count, 'partition is', 'partitions are')} left failed: {'; '.join(named)}"
     sample = [dg.TableRecord({"asset": asset, "partitions": ", ".join(keys)}) for asset, keys in failed.items()]
     return dg.AssetCheckResult(
         passed=not failed,

@@ -19,6 +19,7 @@ from dagster._core.scheduler.instigation import (  # no public names
 )
 from dagster_shared.error import SerializableErrorInfo
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orchestration.event_pages import Pages, Record
 from dropship_pipeline.storage.ops.alerts import Kind
 from dropship_pipeline.sync.alerts.rules import Observation, Sighting, Success, is_explained, partition_range
@@ -115,7 +116,7 @@ def _named(run: dg.DagsterRun) -> str:
     assets = sorted(key.to_user_string() for key in run.asset_selection or ())
     if not assets:
         return "assets"
-    return assets[0] if len(assets) == 1 else f"{assets[0]} and {len(assets) - 1} more assets"
+    return assets[0] if len(assets) == 1 else f"{assets[0]} and {counted(len(assets) - 1, 'more asset')}"
 
 
 def _check(record: Record, run: dg.DagsterRun, told_anyway: Sequence[str]) -> Observation:
@@ -157,7 +158,7 @@ def _failed_run(
     if failures and is_explained(words, [*told_anyway, *_what_checks_say(instance, run, events)]):
         return
     step = failures[0].step_key or "" if failures else ""
-    others = f", and {len(failures) - 1} more steps" if len(failures) > 1 else ""
+    others = f", and {counted(len(failures) - 1, 'more step')}" if len(failures) > 1 else ""
     yield Sighting(
         Kind.RUN,
         f"run:{_job(run)}:{step}:{partitions}",

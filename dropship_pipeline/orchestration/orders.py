@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orchestration.instance import ORDERS_POOL
 from dropship_pipeline.orchestration.partitions import ONE_RUN, range_tags
 from dropship_pipeline.orchestration.recording import Figures, Record, record
@@ -159,7 +160,7 @@ def order_status_sensor(settings: Settings) -> dg.SensorDefinition:
         if not seen.complete:
             context.log.warning("The order list %s; the next look begins where this one did", seen.reason)
         if not seen.changed:
-            nothing = f"None of the {seen.listed:,} orders that changed lately is to be read"
+            nothing = f"Of {counted(seen.listed, 'order')} that changed lately none is to be read"
             return dg.SkipReason("; ".join([nothing, *seen.to_authorise]))
         return dg.RunRequest(
             run_config={"ops": {"read_orders": {"config": {"trade_ids": list(seen.changed)}}}},

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from dropship_pipeline import charts
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.catalog.freshness import MAX_AGES
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orchestration import thumbnails
 from dropship_pipeline.orchestration.previews import markdown_table
 from dropship_pipeline.storage.reading import ages, figures
@@ -45,7 +46,7 @@ def price_distribution(database: Database) -> Metadata:
     currency = first.currency or "no currency"
     last = first.bins[-1].high
     small = thumbnails.histogram(
-        f"{first.skus:,} variants by unit price, {currency}" + (f" (+{len(others)} more)" if others else ""),
+        f"{counted(first.skus, 'variant')} by unit price, {currency}" + (f" (+{len(others)} more)" if others else ""),
         [one.skus for one in first.bins],
         [*(charts.amount(one.low) for one in first.bins), charts.amount(last) if last else "…"],
     )

@@ -53,10 +53,10 @@ def _parts(instance: dg.DagsterInstance, store: Store, config: Maintenance) -> l
 
     settings = store.settings
     return [
-        Part("events", "events", lambda: drop_events(store.database, before(config.event_days))),
-        Part("runs", "runs", lambda: drop_runs(instance, store.database, before(config.run_days))),
-        Part("checks", "results", lambda: drop_check_results(store.database, before(config.run_days))),
-        Part("step_logs", "files", lambda: drop_step_logs(instance, before(config.event_days))),
+        Part("events", "events", "event", lambda: drop_events(store.database, before(config.event_days))),
+        Part("runs", "runs", "run", lambda: drop_runs(instance, store.database, before(config.run_days))),
+        Part("checks", "results", "result", lambda: drop_check_results(store.database, before(config.run_days))),
+        Part("step_logs", "files", "file", lambda: drop_step_logs(instance, before(config.event_days))),
         *parts_of_the_store(
             store,
             raw_days=config.raw_days or settings.raw_days,

@@ -12,6 +12,7 @@ import dagster as dg
 from dagster._core.definitions.target import ExecutableDefinition  # no public name
 
 from dropship_pipeline.alibaba.pushes import PushKind
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orchestration.by_hand import manual_refresh
 from dropship_pipeline.orchestration.orders import orders_refresh
 from dropship_pipeline.orchestration.tags import TRIGGER
@@ -105,7 +106,9 @@ def _why_nothing(drained: Drained) -> str:
     settled = drained.settled
     if drained.going:
         messages = sum(batch.messages for batch in drained.going)
-        return f"{messages:,} push messages are with runs that have not ended"
+        return f"{counted(messages, 'push message is', 'push messages are')} with runs that have not ended"
     if settled.again:
-        return f"{settled.again:,} push messages wait after a run that failed"
-    return f"No push message waits; {settled.done:,} were settled" if settled.done else "No push message waits"
+        return f"{counted(settled.again, 'push message waits', 'push messages wait')} after a run that failed"
+    if settled.done:
+        return f"No push message waits; {counted(settled.done, 'was', 'were')} settled"
+    return "No push message waits"

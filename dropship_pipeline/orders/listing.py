@@ -8,6 +8,7 @@ more; bounded, for a list whose total is wrong never gets there.
 from dataclasses import dataclass
 
 from dropship_pipeline.alibaba.orders import OrderPage, OrderSummary
+from dropship_pipeline.counting import counted
 
 PAGE_SIZE = 100
 """The largest that the list gives (live facts: Requests)."""
@@ -151,7 +152,8 @@ class OrderListing:
     def _end_pass(self) -> None:
         proved = self._is_all_seen() if self._total is not None else not self._new_in_pass
         if self._unreadable:
-            self._verdict = Verdict(complete=False, reason=f"has {self._unreadable} entries without an order ID")
+            entries = counted(self._unreadable, "entry", "entries")
+            self._verdict = Verdict(complete=False, reason=f"has {entries} without an order ID")
         elif proved:
             self._verdict = Verdict(complete=True)
         elif self._passes_left:
@@ -159,5 +161,6 @@ class OrderListing:
         elif self._total is None:
             self._verdict = Verdict(complete=False, reason=f"listed other orders each of {PASSES} times")
         else:
-            said = f"promised {self._total} orders, {len(self._orders)} different ones were listed"
+            listed = counted(len(self._orders), "different one was", "different ones were")
+            said = f"promised {counted(self._total, 'order')}, {listed} listed"
             self._verdict = Verdict(complete=False, reason=said)

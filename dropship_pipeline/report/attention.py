@@ -1,5 +1,6 @@
 """Sections of the report on what may need somebody: moves, watched products, holds, orders, data quality."""
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.report import drawing
 from dropship_pipeline.report.drawing import picture
 from dropship_pipeline.report.numbers import Numbers
@@ -15,8 +16,8 @@ def moves(numbers: Numbers) -> Section:
     )
     if not numbers.moves:
         return empty(section, "no price has moved since the first sync")
-    counted = [(one.days, one.rose, one.fell, one.came, one.went, one.median_percent) for one in numbers.moves]
-    counts = Numbered("Prices that moved", ("in days", "rose", "fell", "new tiers", "gone", "median %"), counted)
+    moved = [(one.days, one.rose, one.fell, one.came, one.went, one.median_percent) for one in numbers.moves]
+    counts = Numbered("Prices that moved", ("in days", "rose", "fell", "new tiers", "gone", "median %"), moved)
     if not numbers.top_moves:
         return full(section, None, counts)
     rows = [
@@ -35,7 +36,8 @@ def moves(numbers: Numbers) -> Section:
     ]
     headings = ("product", "ID", "variant", "from units", "currency", "a week ago", "now", "%", "last moved")
     most = numbers.top_moves[0]
-    said = f"Bars: {len(rows)} products by how far their price moved, the furthest by {most.change_percent:+.1f} %."
+    products, furthest = counted(len(rows), "product"), f"{most.change_percent:+.1f} %"
+    said = f"Bars: {products} by how far the price moved, the furthest by {furthest}."
     return full(
         section,
         picture(lambda: drawing.top_moves(numbers.top_moves), said),
@@ -75,7 +77,7 @@ def holds(numbers: Numbers) -> Section:
     )
     if not numbers.holds:
         return empty(section, "nothing is on hold")
-    counted = [(one.reason, Foreign(one.rule), one.products, one.offers) for one in numbers.holds]
+    held = [(one.reason, Foreign(one.rule), one.products, one.offers) for one in numbers.holds]
     rows = [
         (one.reason, Foreign(hold.title), Foreign(hold.product_id), Foreign(hold.why))
         for one in numbers.holds
@@ -86,7 +88,7 @@ def holds(numbers: Numbers) -> Section:
     return full(
         section,
         picture(lambda: drawing.holds(numbers.holds), said),
-        Numbered("Reasons", ("reason", "rule", "products", "offers"), counted),
+        Numbered("Reasons", ("reason", "rule", "products", "offers"), held),
         Numbered("The first of each", ("reason", "product", "ID", "why"), rows),
     )
 
@@ -106,8 +108,8 @@ def orders(numbers: Numbers) -> Section:
         if step.next_status is not None
     ]
     said = (
-        f"Bars: {sum(step.orders for step in now):,} orders by status; "
-        f"{sum(step.stuck_orders or 0 for step in now):,} are stuck."
+        f"Bars: {counted(sum(step.orders for step in now), 'order')} by status; "
+        f"{counted(sum(step.stuck_orders or 0 for step in now), 'is', 'are')} stuck."
     )
     return full(
         section,
@@ -124,7 +126,8 @@ def quality(numbers: Numbers) -> Section:
     grave = sum(one.grave for one in found)
     lede = f"{passed:,} of {len(numbers.findings):,} checks passed."
     if found:
-        lede += f" {grave:,} of the others forbid publishing." if grave else " None of the others forbids publishing."
+        forbid = counted(grave, "of the others forbids", "of the others forbid")
+        lede += f" {forbid if grave else 'None of the others forbids'} publishing."
     rows = [
         ("stops publishing" if one.grave else "look at it", one.check.table, one.check.name, Foreign(one.line))
         for one in found

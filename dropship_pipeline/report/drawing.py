@@ -16,6 +16,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 from dropship_pipeline import charts
+from dropship_pipeline.counting import counted
 from dropship_pipeline.storage.reading.digests import STOCK_CLASSES, Holds, LandedCosts, Move, Step
 
 if TYPE_CHECKING:
@@ -55,17 +56,17 @@ def landed_costs(found: Sequence[LandedCosts]) -> "Figure":
     for number, (axes, one) in enumerate(zip(panels, shown, strict=True)):
         below = [0] * len(one.bins)
         for name, colour in zip(STOCK_CLASSES, _STOCK_COLOURS, strict=True):
-            counted = [bin_.skus[name] for bin_ in one.bins]
-            if any(counted) or not number:
-                axes.bar(range(len(below)), counted, bottom=below, width=0.92, color=colour, align="edge", label=name)
-            below = [low + more for low, more in zip(below, counted, strict=True)]
+            skus = [bin_.skus[name] for bin_ in one.bins]
+            if any(skus) or not number:
+                axes.bar(range(len(below)), skus, bottom=below, width=0.92, color=colour, align="edge", label=name)
+            below = [low + more for low, more in zip(below, skus, strict=True)]
         last = one.bins[-1].high
         edges = [*(charts.amount(bin_.low) for bin_ in one.bins), charts.amount(last) if last else ""]
         every = -(-len(edges) // 9)
         axes.set_xticks(range(0, len(edges), every), edges[::every])
         axes.set_xlabel(f"landed cost of a unit, {charts.plain(one.currency)} (logarithmic)")
         axes.set_ylabel("variants")
-        axes.set_title(f"To {charts.plain(one.destination_country)}: {one.skus:,} variants")
+        axes.set_title(f"To {charts.plain(one.destination_country)}: {counted(one.skus, 'variant')}")
         _leave_room(axes, "y")
         charts.counts(axes, "y")
     handles, names = panels[0].get_legend_handles_labels()

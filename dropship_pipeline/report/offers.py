@@ -1,6 +1,7 @@
 """Sections of the report on what there is: feeds, prices, freight, landed cost, stock, and how fresh all that is."""
 
 from dropship_pipeline import charts
+from dropship_pipeline.counting import counted
 from dropship_pipeline.report import drawing
 from dropship_pipeline.report.drawing import picture, untitled
 from dropship_pipeline.report.numbers import DAYS, Numbers
@@ -28,7 +29,8 @@ def feeds(numbers: Numbers) -> Section:
         section,
         picture(
             lambda: charts.feed_sizes(numbers.feeds),
-            f"Bars: products of {len(rows)} feeds, most in {largest.feed} ({largest.products:,}), and their changes.",
+            f"Bars: products of {counted(len(rows), 'feed')}, most in {largest.feed} ({largest.products:,}), and their "
+            "changes.",
         ),
         Numbered("Feeds", ("feed", "listed now", f"came in {DAYS} days", "went"), rows),
         Numbered("By day (UTC)", ("feed", "day", "came", "went"), by_day),
@@ -48,7 +50,8 @@ def prices(numbers: Numbers) -> Section:
         for bin_ in one.bins
         if bin_.skus
     ]
-    said = f"Histogram of {first.skus:,} unit prices in {first.currency}: most are from {charts.amount(top.low)} on."
+    prices = counted(first.skus, "unit price")
+    said = f"Histogram of {prices} in {first.currency}: most are from {charts.amount(top.low)} on."
     return full(
         section,
         picture(lambda: charts.price_distribution(numbers.prices), said),
@@ -74,7 +77,7 @@ def freight(numbers: Numbers) -> Section:
         )
         for lane in numbers.freight
     ]
-    said = f"Boxes: the freight of {len(rows)} lanes; on the busiest, half cost {first.median:.2f} or less."
+    said = f"Boxes: the freight of {counted(len(rows), 'lane')}; on the busiest, half cost {first.median:.2f} or less."
     headings = ("from", "to", "currency", "products", "lower quartile", "median", "upper quartile")
     return full(
         section,
@@ -101,8 +104,8 @@ def landed(numbers: Numbers) -> Section:
     first = numbers.landed[0]
     out = sum(bin_.skus["none"] for bin_ in first.bins)
     said = (
-        f"Histograms: landed cost of {first.skus:,} variants to {first.destination_country}, coloured by stock; "
-        f"{out:,} of them have none."
+        f"Histograms: landed cost of {counted(first.skus, 'variant')} to {first.destination_country}, coloured by "
+        f"stock; {counted(out, 'of them has', 'of them have')} none."
     )
     headings = ("to", "currency", "from", "below", *(f"stock: {name}" for name in STOCK_CLASSES))
     return full(
@@ -119,7 +122,7 @@ def stock(numbers: Numbers) -> Section:
         (Foreign(one.shipping_from), one.products, one.skus_in_stock, one.skus_out_of_stock, one.units)
         for one in numbers.stock
     ]
-    said = f"Bars: variants in stock and out of stock in {len(rows)} countries."
+    said = f"Bars: variants in stock and out of stock in {counted(len(rows), 'country', 'countries')}."
     return full(
         section,
         picture(lambda: untitled(charts.stock_by_origin(numbers.stock)), said),

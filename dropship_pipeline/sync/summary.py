@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from dropship_pipeline.counting import counted
+
 
 class FeedState(StrEnum):
     """How the last reading of a feed ended."""
@@ -42,6 +44,11 @@ class CallCounts:
 
     def __sub__(self, other: "CallCounts") -> "CallCounts":
         return CallCounts(self.calls - other.calls, self.throttles - other.throttles, self.retries - other.retries)
+
+    def in_words(self) -> str:
+        """`3 calls, 1 throttle, 0 retries`."""
+        refused, again = counted(self.throttles, "throttle"), counted(self.retries, "retry", "retries")
+        return f"{counted(self.calls, 'call')}, {refused}, {again}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,8 @@ class SyncSummary:
                     f"dropship sync --feed {feed.feed} --let-through"
                 )
         lines += [
-            f"{stage.undone:,} products could not be read by {stage.stage}: {stage.undone_reason}. "
-            "They stay due: run the sync again"
+            f"{counted(stage.undone, 'product')} could not be read by {stage.stage}: {stage.undone_reason}. "
+            "Still due: run the sync again"
             for stage in self.stages
             if stage.undone
         ]

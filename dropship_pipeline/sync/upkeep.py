@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.lake import raw, snapshots
 from dropship_pipeline.storage.lake.place import Lake
@@ -25,10 +26,11 @@ DRAINED_FOR = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing to tidy up. `removes`: what it counts, in the plural."""
+    """One thing to tidy up. `removes`: what it counts, in the plural; `one`: one of that."""
 
     name: str
     removes: str
+    one: str
     tidy: Callable[[], Freed]
 
 
@@ -44,24 +46,25 @@ class Tidied:
     def __str__(self) -> str:
         if self.problem is not None:
             return f"{self.part.name}: {self.problem}"
+        removed = counted(self.freed.removed, self.part.one, self.part.removes)
         freed = f", {self.freed.bytes / 1e6:,.1f} MB" if self.freed.bytes else ""
-        return f"{self.part.name}: {self.freed.removed:,} {self.part.removes}{freed}, {self.seconds:.1f} s"
+        return f"{self.part.name}: {removed}{freed}, {self.seconds:.1f} s"
 
 
 def parts_of_the_store(store: Store, *, raw_days: int, snapshots_kept: int, history_days: int) -> list[Part]:
     """The lake and the book-keeping: raw answers, snapshots, and what `ops` remembers, each kept for so long."""
     before = datetime.now(UTC) - timedelta(days=history_days)
     return [
-        Part("raw", "days of answers", lambda: _raw(store, raw_days)),
-        Part("snapshots", "snapshots", lambda: _snapshots(store, snapshots_kept)),
+        Part("raw", "days of answers", "day of answers", lambda: _raw(store, raw_days)),
+        Part("snapshots", "snapshots", "snapshot", lambda: _snapshots(store, snapshots_kept)),
         *(_history(store, table, before) for table in HISTORY),
-        Part("webhook_inbox", "messages", lambda: _messages(store, before)),
+        Part("webhook_inbox", "messages", "message", lambda: _messages(store, before)),
     ]
 
 
 def space(store: Store) -> Part:
     """What the others removed, given back: the last part."""
-    return Part("vacuum", "tables", lambda: vacuum(store.database))
+    return Part("vacuum", "tables", "table", lambda: vacuum(store.database))
 
 
 def tidy_up(store: Store, parts: Iterable[Part]) -> Iterator[Tidied]:
@@ -88,7 +91,7 @@ def _tidied(part: Part) -> Tidied:
 
 
 def _history(store: Store, table: str, before: datetime) -> Part:
-    return Part(table, "rows", lambda: drop_history(store.database, table, before))
+    return Part(table, "rows", "row", lambda: drop_history(store.database, table, before))
 
 
 def _messages(store: Store, dead_before: datetime) -> Freed:

@@ -124,7 +124,7 @@ def test_a_page_that_stays_empty_in_the_middle_makes_the_sweep_incomplete(total)
 def test_a_total_too_high_is_never_reached_and_costs_two_passes():
     feed = SimulatedFeed(ids(250), total=lambda _: 1_000_000)
     sweep = sweep_over(feed)
-    assert sweep.verdict() == Incomplete("promised 1000000 products, 250 different ones were listed")
+    assert sweep.verdict() == Incomplete("promised 1,000,000 products, 250 different ones were listed")
     assert swept(sweep) == ids(250)
     assert len(feed.calls) < 200
 

@@ -75,7 +75,7 @@ def test_what_is_left_to_do_ends_1_with_the_remedy(merchant: Deployment, type_co
     merchant.sandbox.control("faults", {"fault": "refuse:code=MissingParameter:path=/alibaba/order/fund/query:first=1"})
     done = type_command(["orders", "sync", "--since", "100d"], merchant.environment)
     assert done.status == 1
-    assert "1 orders could not be read" in done.complaint
+    assert "1 order could not be read" in done.complaint
     assert "run the command again" in done.complaint
     assert "Orders not all done" in done.out
     assert type_command(["orders", "sync"], merchant.environment).status == 0

@@ -40,7 +40,7 @@ def test_a_failed_run_is_told_once_with_where_and_over_when_it_went_well(quiet: 
         assert server.texts == [
             f"dropship_pipeline: 1 new\n• New: Run of flaky failed at sometimes: ValueError: it broke → {address}"
         ]
-        assert bell.tick() == "Nothing new to tell; 1 known problems last"
+        assert bell.tick() == "Nothing new to tell; 1 known problem lasts"
         bell.fail(well="yes")
         bell.tick()
         assert lines(server) == ["• Over after 1 minute: Run of flaky failed at sometimes"]
@@ -114,7 +114,7 @@ def test_a_feed_that_breaks_is_one_line_and_over_when_it_is_read_again(deploy: D
 
         merchant.sandbox.control("faults", method="DELETE")
         run_job(bell.instance, feeds="local_mx")
-        assert bell.tick() == "Nothing new to tell; 1 known problems last"  # that feed was never broken
+        assert bell.tick() == "Nothing new to tell; 1 known problem lasts"  # that feed was never broken
         run_job(bell.instance, feeds=("us_standard", "cross_border"))
         bell.tick()
         assert len(lines(server)) == 1
@@ -201,7 +201,7 @@ def test_what_slack_does_not_take_is_kept_and_told_when_it_does(
         server.status = 500
         bell.fail()
         said = bell.tick()
-        assert "1 alerts could not be posted to DROPSHIP_ALERT_URL: it answers with status 500." in said
+        assert "1 alert could not be posted to DROPSHIP_ALERT_URL: it answers with status 500." in said
         bell.tick()
         assert server.requests == 1  # not again at once
         for server.status in (404, 429, 503):
@@ -275,7 +275,7 @@ def test_without_a_cursor_that_can_be_read_the_last_day_is_read_again_and_nothin
         assert bell.kinds() == ["run:flaky:sometimes:"]
         for cursor in (None, "", "12", "[]", "{}", "\0", '{"after": "x"}', bell.cursor.replace("[", "[null,")):
             bell.cursor = cursor
-            assert bell.tick() == "Nothing new to tell; 1 known problems last"
+            assert bell.tick() == "Nothing new to tell; 1 known problem lasts"
         assert len(server.texts) == 1
         assert bell.merchant.value("SELECT count FROM ops.alerts") == 2
 

@@ -125,7 +125,7 @@ def test_a_list_that_answers_its_first_page_for_ever_is_given_up(total: int | No
 
 def test_entries_without_an_order_id_make_the_reading_incomplete() -> None:
     reading, _ = read(lambda _: page(range(3), 4, unreadable=1))
-    assert reading.verdict == Verdict(complete=False, reason="has 1 entries without an order ID")
+    assert reading.verdict == Verdict(complete=False, reason="has 1 entry without an order ID")
     assert len(reading.orders) == 3
 
 

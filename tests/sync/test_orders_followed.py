@@ -159,7 +159,7 @@ def test_an_unknown_status_is_kept_logged_and_told(merchant: Deployment) -> None
         assert (outcome.counts.status_changes, outcome.counts.unknown) == (1, 1)
         assert outcome.unknown_statuses == {"intention_processing": 1}
         assert refresh_orders(desk, [trade_id]).counts.status_changes == 0, "it is logged once"
-    assert progress.notes[0] == "Status 'intention_processing' of 1 orders is not among those known; it is kept"
+    assert progress.notes[0] == "Status 'intention_processing' of 1 order is not among those known; it is kept"
     assert merchant.value(f"SELECT status FROM orders.orders WHERE trade_id = '{trade_id}'") == "intention_processing"
     assert merchant.rows("SELECT old_status, new_status, irregularity FROM orders.order_status_changes") == [
         {"old_status": "unpay", "new_status": "intention_processing", "irregularity": "unknown"}
@@ -206,7 +206,7 @@ def test_an_order_of_which_a_part_cannot_be_asked_for_stays_as_it_was_and_due(to
         outcome = refresh_orders(desk, look.changed)
         assert outcome.undone == 1
         assert "MissingParameter" in outcome.problems[0]
-        assert "stay due" in outcome.problems[0]
+        assert "Still due" in outcome.problems[0]
         assert outcome.counts.orders == len(look.changed) - 1
         assert today.value("SELECT count(*) FROM ops.order_fetches WHERE due_since IS NOT NULL") == 1
         assert sync_orders(desk, OrdersRequest()).counts.new == 1

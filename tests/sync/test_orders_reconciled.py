@@ -10,6 +10,7 @@ from deployment import Deployment
 from order_steps import THEN, at_desk, follow_until_quiet, time_passes
 from order_truth import expected, moment, stored, true_orders
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sync.orders.following import OrdersRequest, reconcile_days, sync_orders
 from dropship_pipeline.sync.orders.outcomes import OrdersOutcome
@@ -121,7 +122,8 @@ def test_a_day_whose_list_does_not_hold_what_it_promises_says_so(
     undone = [day for day in outcome.days if day.reason]
     assert undone
     assert undone[0].reason == (
-        f"the order list promised {undone[0].listed + 1} orders, {undone[0].listed} different ones were listed"
+        f"the order list promised {counted(undone[0].listed + 1, 'order')}, "
+        f"{counted(undone[0].listed, 'different one was', 'different ones were')} listed"
     )
     assert f"dropship orders sync --day {undone[0].day}" in outcome.problems[0]
     assert merchant.value("SELECT count(*) FROM ops.order_days WHERE reason IS NOT NULL") == len(undone)
@@ -129,7 +131,7 @@ def test_a_day_whose_list_does_not_hold_what_it_promises_says_so(
 
 def test_days_add_up_and_what_is_undone_is_said_once() -> None:
     total = OrdersOutcome(undone=2, undone_reason="x.") + OrdersOutcome(undone=1, undone_reason="y.")
-    assert total.problems == ["3 orders could not be read: y. They stay due: run the command again"]
+    assert total.problems == ["3 orders could not be read: y. Still due: run the command again"]
 
 
 @pytest.mark.parametrize("asked", [{"since": timedelta(0)}, {"trade_ids": ("12 34",)}, {"trade_ids": ("",)}])

@@ -200,9 +200,9 @@ def test_a_part_that_fails_however_it_does_leaves_the_others_to_be_done(deploy: 
 
     with opened(deploy(products=1)) as store:
         parts = [
-            Part("one", "things", a_problem),
-            Part("two", "things", a_fault),
-            Part("three", "things", lambda: Freed(1_000, 2_500_000)),
+            Part("one", "things", "thing", a_problem),
+            Part("two", "things", "thing", a_fault),
+            Part("three", "things", "thing", lambda: Freed(1_000, 2_500_000)),
         ]
         first, second, third = tidy_up(store, parts)
     assert str(first) == "one: The disk is full. Free space"
@@ -212,7 +212,7 @@ def test_a_part_that_fails_however_it_does_leaves_the_others_to_be_done(deploy: 
 
 def test_two_do_not_tidy_at_once(deploy: Deploy) -> None:
     with opened(deploy(products=1)) as store:
-        meanwhile = Part("one", "things", lambda: next(iter(tidy_up(store, []))).freed)
+        meanwhile = Part("one", "things", "thing", lambda: next(iter(tidy_up(store, []))).freed)
         [tidied] = tidy_up(store, [meanwhile])
     assert tidied.problem is not None
     assert "Another maintenance is at work" in tidied.problem

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection, text
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.storage.lake.damage import ROOT
 from dropship_pipeline.storage.lake.place import LakeProblem
 from dropship_pipeline.storage.lake.published import Published
@@ -137,10 +138,10 @@ _OF_LOGS = MappingProxyType(
 
 def in_log(connection: Connection) -> list[Alteration]:
     """Where the last value that a change log tells of is not the one in the table. What never changed is in no log."""
-    counted = {table: connection.execute(text(query)).scalar_one() for table, query in _OF_LOGS.items()}
+    odd = {table: connection.execute(text(query)).scalar_one() for table, query in _OF_LOGS.items()}
     return [
-        Alteration(table, f"{count:,} rows are not what its change log says last")
-        for table, count in counted.items()
+        Alteration(table, f"{counted(count, 'row is', 'rows are')} not what its change log says last")
+        for table, count in odd.items()
         if count
     ]
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from dropship_pipeline.alibaba.redaction import blot, message
 from dropship_pipeline.alibaba.transport import words_about
+from dropship_pipeline.counting import counted
 from dropship_pipeline.settings import Settings
 from dropship_pipeline.storage.ops.alerts import Alert, Kind
 
@@ -113,8 +114,7 @@ def _long(lasted: timedelta) -> str:
     minutes = max(1, round(lasted.total_seconds() / 60))
     for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
         if minutes >= size:
-            many = minutes // size
-            return f"{many} {unit}{'s' if many > 1 else ''}"
+            return counted(minutes // size, unit)
     raise AssertionError  # a minute is the least
 
 

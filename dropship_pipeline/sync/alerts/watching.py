@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
+from dropship_pipeline.counting import counted
 from dropship_pipeline.storage.ops.alerts import Kind
 from dropship_pipeline.storage.ops.watched import Difference
 from dropship_pipeline.sync.alerts.rules import Sighting
@@ -70,7 +71,7 @@ def _percent(row: Difference) -> Decimal | None:
 
 
 def _count(variants: Sequence[object]) -> str:
-    return "1 variant" if len(variants) == 1 else f"{len(variants):,} variants"
+    return counted(len(variants), "variant")
 
 
 def _some(words: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.products import read_product_page
 from dropship_pipeline.catalog.destinations import parse_destinations
 from dropship_pipeline.catalog.feeds import FEEDS
+from dropship_pipeline.counting import counted
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.settings import Settings, unknown_variables
 from dropship_pipeline.storage.lake.damage import ROOT as SNAPSHOTS
@@ -195,5 +196,5 @@ def _ask(settings: Settings, place: Place, database: Database) -> str:
     with open_gateway(settings, place, database) as gateway, Client(gateway) as client:
         page = read_product_page(client.call(page_request(FEEDS[0], 0, 1)).payload)
     whose = "the simulated one (ALIBABA_APP_KEY is not set)" if place.simulated else gateway.host
-    listed = "products" if page.total is None else f"{page.total:,} products"
+    listed = "products" if page.total is None else counted(page.total, "product")
     return f"{whose} answers, in dialect {gateway.dialect.current}; feed {FEEDS[0].key} lists {listed}"

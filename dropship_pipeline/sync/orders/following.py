@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from dropship_pipeline.alibaba.order_requests import ListOrders
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orders.cursor import read_cursor, write_cursor
 from dropship_pipeline.orders.rows import sighting_rows
 from dropship_pipeline.orders.statuses import FINAL
@@ -114,7 +115,7 @@ def _reconcile(desk: Desk, store: OrderStore, day: date) -> OrdersOutcome:
     outcome = read_orders(desk, store, asked)
     reason = listed.reason and f"the order list {listed.reason}"
     if outcome.undone:
-        reason = reason or f"{outcome.undone:,} orders could not be read: {outcome.undone_reason}"
+        reason = reason or f"{counted(outcome.undone, 'order')} could not be read: {outcome.undone_reason}"
     counts = len(listed.orders), len(compared.missing), len(compared.differing), len(unlisted)
     done = DayOutcome(day, *counts, reason, account)
     store.record_day(**{**asdict(done), "day": day.isoformat(), "reason": reason or None})

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 
 from dropship_pipeline.alibaba.tokens import DEFAULT_ACCOUNT, login_command
+from dropship_pipeline.counting import counted
 from dropship_pipeline.storage.orders.store import OrderCounts
 from dropship_pipeline.sync.summary import CallCounts
 
@@ -110,8 +111,8 @@ class OrdersOutcome:
             lines.append(f"The order list {self.listing_reason}. Run the command again")
         if self.undone and not self.days:
             lines.append(
-                f"{self.undone:,} orders could not be read: {self.undone_reason.rstrip('.')}. "
-                "They stay due: run the command again"
+                f"{counted(self.undone, 'order')} could not be read: {self.undone_reason.rstrip('.')}. "
+                "Still due: run the command again"
             )
         return lines + [f"Account {account}: {why.rstrip('.')}" for account, why in self.failed.items()]
 

@@ -15,6 +15,7 @@ from dropship_pipeline.alibaba.orders import OrderSummary, read_order
 from dropship_pipeline.alibaba.outcomes import Answered, Flow
 from dropship_pipeline.alibaba.protocol import Answer
 from dropship_pipeline.alibaba.values import Unreadable, shown
+from dropship_pipeline.counting import counted
 from dropship_pipeline.orders.rows import OrderBatch, OrderReading
 from dropship_pipeline.storage.orders.store import OrderStore
 from dropship_pipeline.sync.orders.outcomes import OrdersOutcome
@@ -48,7 +49,7 @@ def read_orders(desk: Desk, store: OrderStore, trade_ids: Sequence[str]) -> Orde
         desk.progress.advance(len(told))
     desk.progress.finish()
     for status, orders in outcome.unknown_statuses.items():
-        desk.progress.note(f"Status {shown(status)} of {orders:,} orders is not among those known; it is kept")
+        desk.progress.note(f"Status {shown(status)} of {counted(orders, 'order')} is not among those known; it is kept")
     return replace(outcome, calls=desk.calls() - calls_before, seconds=time.monotonic() - began)
 
 

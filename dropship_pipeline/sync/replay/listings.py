@@ -15,6 +15,7 @@ from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.delisting import is_held
 from dropship_pipeline.catalog.feeds import FEEDS, Feed
 from dropship_pipeline.catalog.sweep import Complete, Running, Sweep
+from dropship_pipeline.counting import counted
 from dropship_pipeline.storage.catalog.listing_history import lacks_something, recorded_sweeps, tell_again
 from dropship_pipeline.storage.catalog.listing_log import PastSweep, ToldSweep, mend_memberships
 from dropship_pipeline.storage.lake.raw import RawAnswer, TornRawFile, by_sweep, introduce, read_raw
@@ -106,7 +107,8 @@ class _Listing:
         if recorded is not None:
             if seen.num_rows != recorded.listed:
                 self._note(
-                    f"Sweep {sweep_id} saw {recorded.listed:,} products, and its landed pages tell of {seen.num_rows:,}"
+                    f"Sweep {sweep_id} saw {counted(recorded.listed, 'product')}, and its landed pages tell of "
+                    f"{seen.num_rows:,}"
                 )
                 return None
             return ToldSweep(recorded, seen, recorded=True)
