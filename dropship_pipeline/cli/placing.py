@@ -111,6 +111,8 @@ def place(
         if name is None:
             raise click.UsageError("Give the reference of a quoted order, or describe one with --file.")
         _ask_for_yes(and_pay and not dry_run, yes)
+        if asked is None:
+            _require_orders()
         with _at_desk(account) as desk:
             if dry_run:
                 show_asked(desk, name, asked, recipient=show_recipient)
@@ -142,6 +144,7 @@ def settle(reference: str, trade_id: str | None, nothing_placed: bool, account: 
 
     if (trade_id is None) == (not nothing_placed):
         raise click.UsageError("Give either --order or --nothing-placed.")
+    _require_orders()
     with _at_desk(account) as desk:
         placement = settle_order(desk, reference, trade_id)
     show_outcomes([PlaceOutcome(placement)], as_json=as_json)
@@ -172,6 +175,7 @@ def pay(
     from dropship_pipeline.sync.orders.placing import placement_store  # noqa: PLC0415
 
     _ask_for_yes(not dry_run, yes)
+    _require_orders()
     with _at_desk(account) as desk:
         if dry_run:
             payer, store = Payer(user_ip or own_address(desk)), placement_store(desk)
@@ -200,6 +204,7 @@ def cancel(order: str, reason: str | None, account: str | None, dry_run: bool, a
     from dropship_pipeline.sync.orders.cancelling import cancel as cancel_order  # noqa: PLC0415
     from dropship_pipeline.sync.orders.cancelling import cancellable  # noqa: PLC0415
 
+    _require_orders()
     with _at_desk(account) as desk:
         if dry_run:
             placement = cancellable(desk, order)
@@ -278,6 +283,14 @@ def _saying_faults(as_json: bool, work: Callable[[], int]) -> int:
         for fault in found.faults:
             click.echo(f"dropship: {' '.join(str(fault).split())}", err=True)
         return 1
+
+
+def _require_orders() -> None:
+    """Raise `NothingYet` where nothing can have been quoted or placed: most often this is the wrong folder."""
+    from dropship_pipeline.cli.database import require_server  # noqa: PLC0415
+    from dropship_pipeline.settings import load_settings  # noqa: PLC0415
+
+    require_server(load_settings())
 
 
 @contextmanager

@@ -64,7 +64,8 @@ def test_what_was_typed_wrong_is_named_and_ends_with_2(
 
 @pytest.mark.parametrize(
     "command", ["watch list", "watch remove 1", "webhooks status", "webhooks dead", "webhooks replay --all-dead",
-    "rejected retry --all", "rejected list", "orders show 1", "auth forget me"],
+    "rejected retry --all", "rejected list", "orders show 1", "auth forget me", "orders place A", "orders pay A --yes",
+    "orders settle A --nothing-placed", "orders cancel A"],
 )  # fmt: skip
 def test_in_the_wrong_folder_nothing_is_made_and_the_folder_is_named(
     type_command: Type, tmp_path: Path, command: str
