@@ -247,7 +247,7 @@ def test_the_job_tidies_everything_and_says_what_it_freed(history: History, merc
     assert metadata["bytes"] >= 1000
     assert metadata["seconds"] > 0
     logged = [entry.user_message for entry in history.instance.all_logs(run.run_id)]
-    assert any(line.startswith("raw: 1 days of answers, 0.0 MB") for line in logged)
+    assert any(line.startswith("raw: 1 day of answers, 0.0 MB") for line in logged)
 
 
 def test_a_part_that_fails_does_not_stop_the_others_and_is_told_at_the_end(
