@@ -354,6 +354,27 @@ def test_a_batch_is_taken_apart_by_product_in_both_spellings():
     assert failures == {"8": ("2005", "query failed")}
 
 
+def test_an_item_of_a_batch_is_what_the_single_endpoint_answers():
+    boxed = DESCRIPTION | {
+        "images": ",".join(DESCRIPTION["images"]),
+        "wholesale_trade": [DESCRIPTION["wholesale_trade"]],
+    }
+    assert read_batch({"resultData": [boxed]}).items == {PRODUCT_ID: DESCRIPTION}
+    bare = {name: value for name, value in DESCRIPTION.items() if name != "wholesale_trade"} | {"images": []}
+    assert read_batch({"resultData": [bare | {"images": "", "wholesale_trade": []}]}).items == {PRODUCT_ID: bare}
+    assert read_batch({"resultData": [DESCRIPTION]}).items == {PRODUCT_ID: DESCRIPTION}
+    assert boxed["wholesale_trade"] == [DESCRIPTION["wholesale_trade"]], "the answer itself is left as it came"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{}, {"product": DESCRIPTION}, {"title": None, "skus": "null"}, {"inventory_list": None}, {"quantity": 3}],
+    ids=str,
+)
+def test_an_item_that_tells_nothing_of_its_product_is_no_item(item):
+    assert read_batch({"resultData": [{"product_id": PRODUCT_ID, **item}]}).items == {}
+
+
 def test_a_failed_item_without_a_code_is_still_a_failure():
     assert read_batch({"failedItems": [{"productId": "7"}, "word", {}]}).failures == {"7": ("UNKNOWN", "")}
 

@@ -174,6 +174,21 @@ def test_a_sync_ends_with_the_tables_of_any_server(install: Install, manner: Man
     assert asked_for <= {("US", "90001"), ("MX", None), ("GB", "SW1A 1AA")}
 
 
+def test_a_server_of_the_guide_has_no_batches_and_its_tables_are_the_same(install: Install) -> None:
+    stranger, merchant = install(THRIFTY, "US:90001")
+    merchant.variables["ALIBABA_BATCH_SIZE"] = "20"
+    assert merchant.sync().problems == []
+    expected = expected_rows(stranger.catalogue, COUNTRIES[:1], stranger.ledger.freight)
+    check_tables(expected, merchant.database, merchant.home / "lake")
+    # it was asked for each kind of batch once, and objects to nothing else
+    objections, stranger.ledger.objections[:] = stranger.ledger.objections[:], []
+    assert [objection.partition(":")[0] for objection in objections] == [
+        "GET /eco/buyer/product/batch/description",
+        "GET /eco/buyer/product/batch/inventory",
+    ]
+    check_manners(stranger)
+
+
 def test_the_next_sync_ends_with_the_tables_of_the_next_day(install: Install) -> None:
     stranger, merchant = install(DRIFTING)
     merchant.sync()
