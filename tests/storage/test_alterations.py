@@ -77,10 +77,10 @@ ALTERED = (
     ("UPDATE catalog.price_tiers SET price = 1 WHERE sku_id = 'S1'", "catalog.price_tiers: 2 rows are not what"),
     ("DELETE FROM catalog.price_tiers WHERE sku_id = 'S2'", "catalog.price_tiers: 2 rows are not what"),
     ("UPDATE catalog.inventory_levels SET quantity = 99 WHERE sku_id = 'S1'", "catalog.inventory_levels: 2 rows"),
-    ("UPDATE catalog.feed_products SET delisted_at = now() WHERE product_id = 'A'", "feed_products: 1 rows are"),
-    ("DELETE FROM catalog.feed_products WHERE product_id = 'A'", "catalog.feed_products: 1 rows are not"),
-    ("INSERT INTO catalog.feed_products VALUES ('us_standard', 'X', 1, now(), now())", "feed_products: 1 rows"),
-    ("DELETE FROM catalog.listing_changes WHERE product_id = 'D'", "catalog.feed_products: 1 rows are not what"),
+    ("UPDATE catalog.feed_products SET delisted_at = now() WHERE product_id = 'A'", "feed_products: 1 row is"),
+    ("DELETE FROM catalog.feed_products WHERE product_id = 'A'", "catalog.feed_products: 1 row is not"),
+    ("INSERT INTO catalog.feed_products VALUES ('us_standard', 'X', 1, now(), now())", "feed_products: 1 row is"),
+    ("DELETE FROM catalog.listing_changes WHERE product_id = 'D'", "catalog.feed_products: 1 row is not what"),
 )
 
 
