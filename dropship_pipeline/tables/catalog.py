@@ -158,6 +158,7 @@ SKUS = Table(
     parent="product_id",
     published=True,
     indexes=(("product_id", "sku_id"),),
+    included=(("seller_sku_id", "status"),),
     references=_OF_PRODUCT,
 )
 
@@ -321,6 +322,7 @@ PRICE_CHANGES = Table(
     ),
     published=True,
     indexes=(("product_id", "sku_id", "observed_at"), ("sku_id", "observed_at"), ("observed_at",)),
+    included=(("min_quantity", "currency", "old_price", "new_price"),),
     references=_OF_PRODUCT,
 )
 

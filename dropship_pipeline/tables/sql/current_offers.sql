@@ -10,9 +10,9 @@ SELECT
     p.min_order_quantity,
     coalesce(t.currency, p.currency) AS currency,
     t.first_quantity AS first_tier_quantity,
-    t.first[2]::numeric(18,4) AS first_tier_price,
-    t.best[2]::bigint AS best_tier_quantity,
-    t.best[1]::numeric(18,4) AS best_tier_price,
+    t.first_price AS first_tier_price,
+    t.best_quantity AS best_tier_quantity,
+    t.best_price AS best_tier_price,
     p.wholesale_min_order_quantity,
     p.wholesale_price,
     -- read, and this SKU was not in it: there are none of it anywhere
@@ -26,18 +26,8 @@ SELECT
     p.changed_at
 FROM catalog.skus s
 JOIN catalog.products p ON p.product_id = s.product_id
+LEFT JOIN ops.sku_prices t ON t.product_id = s.product_id AND t.sku_id = s.sku_id
 -- Each subquery is grouped by product too, so that a question about one product reads that product alone
-LEFT JOIN (
-    SELECT
-        product_id,
-        sku_id,
-        max(currency) AS currency,
-        min(min_quantity) AS first_quantity,
-        min(ARRAY[min_quantity, price]) AS first,
-        min(ARRAY[price, min_quantity]) FILTER (WHERE price IS NOT NULL) AS best
-    FROM catalog.price_tiers
-    GROUP BY product_id, sku_id
-) t ON t.product_id = s.product_id AND t.sku_id = s.sku_id
 LEFT JOIN (
     SELECT
         product_id,

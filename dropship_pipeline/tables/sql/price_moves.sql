@@ -4,10 +4,14 @@ SELECT
     m.min_quantity,
     m.currency,
     m.product_id,
-    m.old_price,
-    m.new_price,
-    m.new_price - m.old_price AS change,
-    round(100 * (m.new_price - m.old_price) / nullif(m.old_price, 0), 2)::double precision AS change_percent,
+    e.old_price,
+    e.new_price,
+    e.new_price - e.old_price AS change,
+    -- of whole ten-thousandths, in doubles: half of what the same costs in decimals
+    round(
+        10000.0::double precision * ((e.new_price - e.old_price) * 10000)::bigint
+            / nullif((e.old_price * 10000)::bigint, 0)
+    ) / 100 AS change_percent,
     m.moves,
     m.last_moved_at
 FROM (VALUES (1), (7), (30)) AS w (days)
@@ -17,9 +21,10 @@ CROSS JOIN LATERAL (
         c.sku_id,
         c.min_quantity,
         c.currency,
-        (array_agg(c.old_price ORDER BY c.observed_at, c.ctid))[1] AS old_price,
-        (array_agg(c.new_price ORDER BY c.observed_at, c.ctid))[count(*)] AS new_price,
+        (array_agg(c.old_price ORDER BY c.observed_at))[1] AS old_price,
+        (array_agg(c.new_price ORDER BY c.observed_at))[count(*)] AS new_price,
         count(*) AS moves,
+        count(DISTINCT c.observed_at) < count(*) AS some_at_once,
         max(c.observed_at) AS last_moved_at
     FROM catalog.price_changes c
     -- hours, not days: a day of a session's time zone may have 23
@@ -28,3 +33,24 @@ CROSS JOIN LATERAL (
         AND c.observed_at > now() - 30 * interval '24 hours'
     GROUP BY c.product_id, c.sku_id, c.min_quantity, c.currency
 ) m
+-- Moves of one moment count in the order in which they were written. The index that all the rest is read from does not
+-- say it: where there are some, and only there, the table is asked.
+CROSS JOIN LATERAL (
+    SELECT
+        CASE WHEN m.some_at_once THEN (
+            SELECT c.old_price
+            FROM catalog.price_changes c
+            WHERE c.product_id = m.product_id AND c.sku_id = m.sku_id AND c.min_quantity = m.min_quantity
+                AND c.currency IS NOT DISTINCT FROM m.currency
+                AND c.observed_at > now() - w.days * interval '24 hours'
+            ORDER BY c.observed_at, c.ctid LIMIT 1
+        ) ELSE m.old_price END AS old_price,
+        CASE WHEN m.some_at_once THEN (
+            SELECT c.new_price
+            FROM catalog.price_changes c
+            WHERE c.product_id = m.product_id AND c.sku_id = m.sku_id AND c.min_quantity = m.min_quantity
+                AND c.currency IS NOT DISTINCT FROM m.currency
+                AND c.observed_at > now() - w.days * interval '24 hours'
+            ORDER BY c.observed_at DESC, c.ctid DESC LIMIT 1
+        ) ELSE m.new_price END AS new_price
+) e

@@ -109,7 +109,7 @@ CREATE TABLE catalog.skus (
     image_url text,
     PRIMARY KEY (sku_id)
 );
-CREATE INDEX skus_product_id_sku_id ON catalog.skus (product_id, sku_id);
+CREATE INDEX skus_product_id_sku_id ON catalog.skus (product_id, sku_id) INCLUDE (seller_sku_id, status);
 COMMENT ON TABLE catalog.skus IS 'One row a variant that can be ordered.';
 COMMENT ON COLUMN catalog.skus.sku_id IS 'The variant, as orders name it (guide §4 skus[].sku_id)';
 COMMENT ON COLUMN catalog.skus.product_id IS 'The product that the SKU belongs to (guide §4 product_id)';
@@ -239,7 +239,7 @@ CREATE TABLE catalog.price_changes (
     currency text,
     observed_at timestamptz NOT NULL
 );
-CREATE INDEX price_changes_product_id_sku_id_observed_at ON catalog.price_changes (product_id, sku_id, observed_at);
+CREATE INDEX price_changes_product_id_sku_id_observed_at ON catalog.price_changes (product_id, sku_id, observed_at) INCLUDE (min_quantity, currency, old_price, new_price);
 CREATE INDEX price_changes_sku_id_observed_at ON catalog.price_changes (sku_id, observed_at);
 CREATE INDEX price_changes_observed_at ON catalog.price_changes (observed_at);
 COMMENT ON TABLE catalog.price_changes IS 'Every price that moved. A product''s first description is not a move: its prices stand since products.first_seen_at.';

@@ -1,4 +1,4 @@
--- The views of schema marts, and the rules that one of them reads.
+-- The views of schema marts, the rules that one of them reads, and the prices that are kept for one.
 
 CREATE SCHEMA IF NOT EXISTS marts;
 COMMENT ON SCHEMA marts IS 'Answers to what merchants and analysts ask: views, true at the moment they are read';
@@ -31,6 +31,90 @@ COMMENT ON COLUMN ops.hold_rules.note IS 'Whatever the merchant wants to remembe
 INSERT INTO ops.hold_rules (rule, minimum_stock, maximum_days, maximum_move, note)
 VALUES ('default', 1, 30, 20, 'To begin with. Change it, drop it, add others.');
 
+CREATE TABLE ops.sku_prices (
+    sku_id text NOT NULL,
+    product_id text NOT NULL,
+    currency text,
+    first_quantity bigint NOT NULL,
+    first_price numeric(18,4),
+    best_quantity bigint,
+    best_price numeric(18,4),
+    PRIMARY KEY (sku_id, product_id)
+);
+CREATE INDEX sku_prices_product_id_sku_id ON ops.sku_prices (product_id, sku_id) INCLUDE (currency, first_quantity, first_price, best_quantity, best_price);
+COMMENT ON TABLE ops.sku_prices IS 'What marts.current_offers says of the price tiers of a SKU, kept by triggers of catalog.price_tiers in the transaction that writes there: one row a SKU with tiers, and never to be written to.';
+COMMENT ON COLUMN ops.sku_prices.sku_id IS 'The variant';
+COMMENT ON COLUMN ops.sku_prices.product_id IS 'The product that its tiers name';
+COMMENT ON COLUMN ops.sku_prices.currency IS 'ISO 4217 code of the prices; of several the last by name';
+COMMENT ON COLUMN ops.sku_prices.first_quantity IS 'Where the tiers begin [units]';
+COMMENT ON COLUMN ops.sku_prices.first_price IS 'Unit price there, in `currency`; NULL: not known';
+COMMENT ON COLUMN ops.sku_prices.best_quantity IS 'Fewest units that get the lowest price; NULL: no price is known [units]';
+COMMENT ON COLUMN ops.sku_prices.best_price IS 'The lowest unit price, in `currency`';
+
+-- What current_offers says of price tiers is kept beside them, by whoever writes there, whatever else he may do: the
+-- function runs with its owner's rights.
+CREATE FUNCTION ops.keep_sku_prices() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $function$
+DECLARE
+    skus text[];
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        DELETE FROM ops.sku_prices;
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        skus := ARRAY(SELECT sku_id FROM touched UNION SELECT sku_id FROM gone);
+    ELSE
+        skus := ARRAY(SELECT DISTINCT sku_id FROM touched);
+    END IF;
+    IF skus = '{}' THEN
+        RETURN NULL;
+    END IF;
+    -- whoever changes other tiers of these SKUs just now ends first; the statements after this one see what he wrote
+    PERFORM FROM ops.sku_prices WHERE sku_id = ANY (skus) ORDER BY sku_id, product_id FOR UPDATE;
+    DELETE FROM ops.sku_prices k
+    WHERE k.sku_id = ANY (skus) AND NOT EXISTS (
+        SELECT FROM catalog.price_tiers t WHERE t.sku_id = k.sku_id AND t.product_id = k.product_id);
+    INSERT INTO ops.sku_prices AS k
+        (sku_id, product_id, currency, first_quantity, first_price, best_quantity, best_price)
+    SELECT sku_id, product_id, currency, first_quantity, first[2], best[2], best[1]
+    FROM (
+        SELECT
+            sku_id,
+            product_id,
+            max(currency) AS currency,
+            min(min_quantity) AS first_quantity,
+            min(ARRAY[min_quantity, price]) AS first,
+            min(ARRAY[price, min_quantity]) FILTER (WHERE price IS NOT NULL) AS best
+        FROM catalog.price_tiers
+        WHERE sku_id = ANY (skus)
+        GROUP BY sku_id, product_id
+    ) t
+    ON CONFLICT (sku_id, product_id) DO UPDATE SET
+        currency = excluded.currency,
+        first_quantity = excluded.first_quantity,
+        first_price = excluded.first_price,
+        best_quantity = excluded.best_quantity,
+        best_price = excluded.best_price
+    WHERE (k.currency, k.first_quantity, k.first_price, k.best_quantity, k.best_price) IS DISTINCT FROM
+        (excluded.currency, excluded.first_quantity, excluded.first_price, excluded.best_quantity, excluded.best_price);
+    RETURN NULL;
+END
+$function$;
+REVOKE EXECUTE ON FUNCTION ops.keep_sku_prices() FROM PUBLIC;
+COMMENT ON FUNCTION ops.keep_sku_prices() IS 'Makes ops.sku_prices what the price tiers say that were written';
+CREATE TRIGGER keep_insert AFTER INSERT ON catalog.price_tiers
+    REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION ops.keep_sku_prices();
+CREATE TRIGGER keep_update AFTER UPDATE ON catalog.price_tiers
+    REFERENCING NEW TABLE AS touched OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ops.keep_sku_prices();
+CREATE TRIGGER keep_delete AFTER DELETE ON catalog.price_tiers
+    REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION ops.keep_sku_prices();
+CREATE TRIGGER keep_truncate AFTER TRUNCATE ON catalog.price_tiers
+    FOR EACH STATEMENT EXECUTE FUNCTION ops.keep_sku_prices();
+-- also where a session plays the replica of another server, as some tools do that load data
+ALTER TABLE catalog.price_tiers ENABLE ALWAYS TRIGGER keep_insert, ENABLE ALWAYS TRIGGER keep_update,
+    ENABLE ALWAYS TRIGGER keep_delete, ENABLE ALWAYS TRIGGER keep_truncate;
+
 CREATE VIEW marts.current_offers AS
 SELECT
     s.sku_id,
@@ -44,9 +128,9 @@ SELECT
     p.min_order_quantity,
     coalesce(t.currency, p.currency) AS currency,
     t.first_quantity AS first_tier_quantity,
-    t.first[2]::numeric(18,4) AS first_tier_price,
-    t.best[2]::bigint AS best_tier_quantity,
-    t.best[1]::numeric(18,4) AS best_tier_price,
+    t.first_price AS first_tier_price,
+    t.best_quantity AS best_tier_quantity,
+    t.best_price AS best_tier_price,
     p.wholesale_min_order_quantity,
     p.wholesale_price,
     -- read, and this SKU was not in it: there are none of it anywhere
@@ -60,18 +144,8 @@ SELECT
     p.changed_at
 FROM catalog.skus s
 JOIN catalog.products p ON p.product_id = s.product_id
+LEFT JOIN ops.sku_prices t ON t.product_id = s.product_id AND t.sku_id = s.sku_id
 -- Each subquery is grouped by product too, so that a question about one product reads that product alone
-LEFT JOIN (
-    SELECT
-        product_id,
-        sku_id,
-        max(currency) AS currency,
-        min(min_quantity) AS first_quantity,
-        min(ARRAY[min_quantity, price]) AS first,
-        min(ARRAY[price, min_quantity]) FILTER (WHERE price IS NOT NULL) AS best
-    FROM catalog.price_tiers
-    GROUP BY product_id, sku_id
-) t ON t.product_id = s.product_id AND t.sku_id = s.sku_id
 LEFT JOIN (
     SELECT
         product_id,
@@ -207,10 +281,14 @@ SELECT
     m.min_quantity,
     m.currency,
     m.product_id,
-    m.old_price,
-    m.new_price,
-    m.new_price - m.old_price AS change,
-    round(100 * (m.new_price - m.old_price) / nullif(m.old_price, 0), 2)::double precision AS change_percent,
+    e.old_price,
+    e.new_price,
+    e.new_price - e.old_price AS change,
+    -- of whole ten-thousandths, in doubles: half of what the same costs in decimals
+    round(
+        10000.0::double precision * ((e.new_price - e.old_price) * 10000)::bigint
+            / nullif((e.old_price * 10000)::bigint, 0)
+    ) / 100 AS change_percent,
     m.moves,
     m.last_moved_at
 FROM (VALUES (1), (7), (30)) AS w (days)
@@ -220,9 +298,10 @@ CROSS JOIN LATERAL (
         c.sku_id,
         c.min_quantity,
         c.currency,
-        (array_agg(c.old_price ORDER BY c.observed_at, c.ctid))[1] AS old_price,
-        (array_agg(c.new_price ORDER BY c.observed_at, c.ctid))[count(*)] AS new_price,
+        (array_agg(c.old_price ORDER BY c.observed_at))[1] AS old_price,
+        (array_agg(c.new_price ORDER BY c.observed_at))[count(*)] AS new_price,
         count(*) AS moves,
+        count(DISTINCT c.observed_at) < count(*) AS some_at_once,
         max(c.observed_at) AS last_moved_at
     FROM catalog.price_changes c
     -- hours, not days: a day of a session's time zone may have 23
@@ -230,7 +309,28 @@ CROSS JOIN LATERAL (
         -- what the windows say as well: without it the planner expects them to be of any length
         AND c.observed_at > now() - 30 * interval '24 hours'
     GROUP BY c.product_id, c.sku_id, c.min_quantity, c.currency
-) m;
+) m
+-- Moves of one moment count in the order in which they were written. The index that all the rest is read from does not
+-- say it: where there are some, and only there, the table is asked.
+CROSS JOIN LATERAL (
+    SELECT
+        CASE WHEN m.some_at_once THEN (
+            SELECT c.old_price
+            FROM catalog.price_changes c
+            WHERE c.product_id = m.product_id AND c.sku_id = m.sku_id AND c.min_quantity = m.min_quantity
+                AND c.currency IS NOT DISTINCT FROM m.currency
+                AND c.observed_at > now() - w.days * interval '24 hours'
+            ORDER BY c.observed_at, c.ctid LIMIT 1
+        ) ELSE m.old_price END AS old_price,
+        CASE WHEN m.some_at_once THEN (
+            SELECT c.new_price
+            FROM catalog.price_changes c
+            WHERE c.product_id = m.product_id AND c.sku_id = m.sku_id AND c.min_quantity = m.min_quantity
+                AND c.currency IS NOT DISTINCT FROM m.currency
+                AND c.observed_at > now() - w.days * interval '24 hours'
+            ORDER BY c.observed_at DESC, c.ctid DESC LIMIT 1
+        ) ELSE m.new_price END AS new_price
+) e;
 COMMENT ON VIEW marts.price_moves IS 'Every price that moved within the last day, week and month, from the change log: one row a window, SKU, tier and currency. A price that moved and came back has a change of 0.';
 COMMENT ON COLUMN marts.price_moves.days IS 'The window: 1, 7 or 30 [days]';
 COMMENT ON COLUMN marts.price_moves.sku_id IS 'The variant';

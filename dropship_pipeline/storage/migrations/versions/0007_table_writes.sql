@@ -99,5 +99,6 @@ SELECT ops.note_writes_to(ARRAY[
     'orders.shipments',
     'orders.tracking_events',
     'orders.payments',
-    'ops.fetches'
+    'ops.fetches',
+    'ops.sku_prices'
 ]);
