@@ -5,14 +5,18 @@ check on `feed_products` fails, that feed's partition is not recorded, and the l
 problem (ADRs 0003 and 0013).
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from dropship_pipeline.orchestration.carried import shown
 from dropship_pipeline.orchestration.checks import PARQUET_EQUALS_POSTGRES, equality
 from dropship_pipeline.orchestration.instance import POOL
 from dropship_pipeline.orchestration.partitions import FEED_PARTITIONS, ONE_RUN
@@ -27,6 +31,7 @@ from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.lake.snapshots import Snapshot
 from dropship_pipeline.storage.lake.verification import Mismatch
 from dropship_pipeline.storage.ops.syncs import feed_counts
+from dropship_pipeline.storage.reading.sameness import fingerprints
 from dropship_pipeline.sync.checks.audit import Stage, require_sound
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
@@ -39,6 +44,7 @@ from dropship_pipeline.sync.summary import FeedOutcome, StageOutcome, SyncSummar
 from dropship_pipeline.sync.unfinished import swept, unread, unswept
 from dropship_pipeline.tables import catalog as tables
 from dropship_pipeline.tables.model import Table
+from dropship_pipeline.tables.ops import FETCHES
 from dropship_pipeline.tables.registry import PUBLISHED
 
 _PREVIEWED = (tables.PRODUCTS, tables.PRICE_TIERS, tables.FREIGHT_QUOTES)
@@ -259,18 +265,29 @@ def publish_step(context: dg.AssetExecutionContext, session: dg.ResourceParam[Ru
             yield equality(mismatch)
             raise
         wrote = any(outcome.rows_written for outcome in opened.summary.stages)
-        shown = _shown(opened, published) if wrote or not is_of_the_terminal(context.run) else {}
-    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={**shown, **snapshot_metadata(published)})
+        looks = wrote or not is_of_the_terminal(context.run)
+        page = shown(context, SNAPSHOT, _rows_shown(opened), partial(_look, opened) if looks else None)
+    metadata = {**(page.metadata or {}), **snapshot_links(published, tables.PRODUCTS), **snapshot_metadata(published)}
+    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata=metadata, tags=page.tags)
     yield equality(published)
     fail_if_undone(context, opened)
 
 
-def _shown(session: Session, snapshot: Snapshot) -> dict[str, dg.MetadataValue]:
-    """What people look at: pictures, the first rows of some tables, where to read on. Some tenths of a second."""
-    shown = dict(every_picture(session.database, [str(destination) for destination in session.destinations]))
-    for table in _PREVIEWED:
-        shown[f"preview/{table.full_name}"] = preview(session.database, table)
-    return {**shown, **snapshot_links(snapshot, tables.PRODUCTS)}
+def _look(session: Session) -> dict[str, dg.MetadataValue]:
+    """What people look at: pictures, the first rows of some tables. Some tenths of a second."""
+    pictures = every_picture(session.database, [str(destination) for destination in session.destinations])
+    return {**pictures, **{f"preview/{table.full_name}": preview(session.database, table) for table in _PREVIEWED}}
+
+
+def _rows_shown(session: Session) -> str | None:
+    """A fingerprint of all that `_look` looks at; None: something may have been written unnoticed."""
+    read = [*PUBLISHED, FETCHES]
+    found = fingerprints(session.database, read)
+    told = [found.get(table.full_name) for table in read]
+    destinations = [str(destination) for destination in session.destinations]
+    return (
+        None if None in told else hashlib.blake2b(json.dumps([told, destinations]).encode(), digest_size=16).hexdigest()
+    )
 
 
 def snapshot_metadata(snapshot: Snapshot) -> dict[str, dg.MetadataValue | int]:

@@ -1,17 +1,20 @@
 """The marts as assets: views that are always as true as their tables, looked at once a day for those who watch them."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
 from sqlalchemy import func, select
 from sqlalchemy import table as sql_table
 
+from dropship_pipeline.orchestration.carried import shown
 from dropship_pipeline.orchestration.previews import docs, preview
 from dropship_pipeline.orchestration.resources import RunStore
 from dropship_pipeline.orchestration.schema import asset_key, view_spec
 from dropship_pipeline.orchestration.stages import work
 from dropship_pipeline.orchestration.tags import is_of_the_terminal
+from dropship_pipeline.storage.reading.sameness import fingerprints
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.marts.registry import MARTS
 from dropship_pipeline.tables.model import Table, View
@@ -27,13 +30,18 @@ _ASSETS = {one.full_name: asset_key(one) for one in _TOLD if one.schema != "ops"
     specs=[view_spec(view, [_ASSETS[name] for name in view.sources if name in _ASSETS], "marts") for view in MARTS],
 )
 def marts_step(context: dg.AssetExecutionContext, store: dg.ResourceParam[RunStore]) -> Iterator[Any]:
-    """Count the rows of each mart and show the first ones."""
+    """Count the rows of each mart and show the first ones; of rows that are the same still, what was shown of them."""
     with work(store) as opened:
         # at a terminal nobody looks at the page, and a person waits
-        looks = not is_of_the_terminal(context.run)
-        figures = {view.full_name: _figures(opened.database, view) if looks else {} for view in MARTS}
-    for view in MARTS:
-        yield dg.MaterializeResult(asset_key=asset_key(view), metadata=figures[view.full_name])
+        if is_of_the_terminal(context.run):
+            told: list[Any] = [dg.MaterializeResult(asset_key=asset_key(view)) for view in MARTS]
+        else:
+            rows = fingerprints(opened.database, MARTS)
+            told = [
+                shown(context, asset_key(view), rows.get(view.full_name), partial(_figures, opened.database, view))
+                for view in MARTS
+            ]
+    yield from told
 
 
 def _figures(database: Database, view: View) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Runs of the jobs as Dagster makes them: what they materialise, what their options do, what a fault looks like."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -35,6 +37,23 @@ CROSS_BORDER_BREAKS = {"fault": "refuse:code=300000:path=/eco/buyer/crossborder/
 
 def described(merchant: Deployment) -> int:
     return int(merchant.value("SELECT count(*) FROM catalog.products"))
+
+
+def rows_read(merchant: Deployment, instance: dg.DagsterInstance) -> list[dict[str, Any]]:
+    """How many rows of what a product has Postgres has read so far. It counts them when a connection ends."""
+    instance.event_log_storage.dispose()
+    others = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+    until = time.monotonic() + 30
+    while merchant.value(others):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return merchant.rows(
+        """SELECT relname, seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables WHERE schemaname = 'catalog'
+            AND relname IN ('skus', 'sku_attributes', 'price_tiers', 'inventory_levels', 'product_images',
+                'product_descriptions', 'delivery_periods', 'price_changes', 'inventory_changes')
+            ORDER BY relname"""
+    )
 
 
 @dataclass(frozen=True)
@@ -90,10 +109,24 @@ def test_a_run_of_one_feed_touches_no_other_and_a_second_one_reads_only_the_list
         assert first["run/calls"] >= first["run/done"]
         assert merchant.rows("SELECT DISTINCT feed FROM catalog.feed_products") == [{"feed": "local_us"}]
 
+        read, shown = (
+            rows_read(merchant, instance),
+            {asset: metadata(instance, asset) for asset in VIEWS | {"lake/snapshot"}},
+        )
         run_job(instance, feeds="local_us")
         second = metadata(instance, "catalog/products", "local_us")
         assert (second["run/due"], second["run/calls"], second["run/rows_written"], second["changed"]) == (0, 0, 0, 0)
         assert metadata(instance, "catalog/feed_products", "local_us")["pages"] > 0
+        # nor does it read the rows of what each product has, neither to check nor to show them: they are the same
+        assert rows_read(merchant, instance) == read
+        for asset, before in shown.items():
+            after = metadata(instance, asset)
+            fresh = {"path", "read_with_pandas", "dagster/partition_row_count"}
+            assert {name: value for name, value in after.items() if name not in fresh} == {
+                name: value for name, value in before.items() if name not in fresh
+            }
+            assert "looked_at" in after
+        assert metadata(instance, "lake/snapshot")["path"] != shown["lake/snapshot"]["path"]
 
 
 def test_a_broken_feed_fails_the_run_in_one_line_with_all_else_done_and_published(deploy: Deploy) -> None:

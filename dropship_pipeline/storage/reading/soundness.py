@@ -1,8 +1,6 @@
 """Which tables were asked everything and found without fault: their rows are not read again while they are the same.
 
-That they are is certain, not likely: every write leaves a mark (ADR 0018), the marks that a publish removes go into the
-version of the table, and whoever turns the triggers off for a while alters what the table is made of. What is asked is
-in `audits.py`.
+What is asked is in `audits.py`, how it is known that rows are the same in `sameness.py`.
 """
 
 import hashlib
@@ -11,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import Connection, text
 
-from dropship_pipeline.storage.lake.writes import Standing, look
+from dropship_pipeline.storage.lake.writes import Standing
 from dropship_pipeline.storage.reading import audits
+from dropship_pipeline.storage.reading.sameness import standing, version
 from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables.model import Table
 
@@ -50,21 +48,13 @@ class Asked:
     found: list[Found]
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    connection: Connection
-
-    def run(self, statement: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.connection.exec_driver_sql(statement)]
-
-
 def ask(connection: Connection, tables: Sequence[Table]) -> Asked:
     """Ask everything of these tables, and read the rows of those alone that are not known to be sound still.
 
     The transaction is `audits.read_only`: what is known, the marks and the rows are of one moment.
     """
-    standing = look(_Rows(connection))
-    fingerprints = {table.full_name: found for table in tables if (found := _fingerprint(table, standing))}
+    stands = standing(connection)
+    fingerprints = {table.full_name: found for table in tables if (found := _fingerprint(table, stands))}
     unchanged = {
         row.table_name: audits.Sound(row.rows, row.asked_at.astimezone(UTC))
         for row in connection.execute(_KNOWN, {"tables": list(fingerprints)})
@@ -94,14 +84,11 @@ def remember(database: Database, found: Sequence[Found]) -> None:
         )
 
 
-def _fingerprint(table: Table, standing: Standing) -> str | None:
+def _fingerprint(table: Table, stands: Standing) -> str | None:
     """Of the rows of the table and of all that they refer to, and of the questions; None: a write may go unnoticed."""
-    read = sorted({table.full_name, *(reference.table for reference in table.references)})
-    if not standing.states.keys() >= set(read):
+    rows = version(stands, {table.full_name, *(reference.table for reference in table.references)})
+    if rows is None:
         return None
-    rows = [(name, standing.version(name), standing.states[name]) for name in read]
-    if standing.base is None and not all(version for _, version, _ in rows):
-        return None  # it was never written to; or somebody threw away what a publish said of it
     asked = [(question.name, question.fault, question.grave) for question in audits.questions(table)]
     return hashlib.sha256(json.dumps([rows, audits.asked(table), asked]).encode()).hexdigest()
 
