@@ -275,12 +275,6 @@ def _pay(settings: Settings, work: Work) -> dict[str, Any]:
     return {"problems": [str(problem)] if problem else [], "state": str(placement.pay_state)}
 
 
-def _batches(settings: Settings, work: Work) -> dict[str, Any]:
-    with open_desk(settings, str(uuid.uuid4()), Silent()) as desk:
-        answer = desk.client.describe_products(work.product_ids)
-    return {"problems": [], "answered": sorted(answer.items), "failed": sorted(answer.failures)}
-
-
 def _receive(settings: Settings, work: Work) -> dict[str, Any]:
     intake = Intake(work.environment["ALIBABA_APP_KEY"], work.environment["ALIBABA_APP_SECRET"], MAX_AGE)
     with closing(open_database(settings)) as database:
@@ -307,7 +301,6 @@ JOBS: dict[str, Callable[[Settings, Work], dict[str, Any]]] = {
     "reconcile": _reconcile,
     "place": _place,
     "pay": _pay,
-    "batches": _batches,
     "receive": _receive,
     "serve": _serve,
 }

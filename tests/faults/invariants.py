@@ -23,7 +23,8 @@ from dropship_pipeline.tables.registry import PUBLISHED, TABLES
 
 DESCRIPTION, INVENTORY = "/eco/buyer/product/description", "/eco/buyer/product/inventory"
 FREIGHT = "/shipping/freight/calculate"
-READ = (DESCRIPTION, INVENTORY, FREIGHT)
+TOGETHER = tuple(path.replace("product/", "product/batch/") for path in (DESCRIPTION, INVENTORY))
+READ = (DESCRIPTION, INVENTORY, *TOGETHER, FREIGHT)
 
 _LEDGERS = {
     "ops.fetches": "kind, product_id, destination, outcome, code, payload_hash",

@@ -1,12 +1,12 @@
 """Rows of the API: a service that fails, throttles, is slow, answers rubbish, or forgets who we are."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from invariants import finding_raised, leaks
-from machine import World
+from machine import Merchant, World
 from rows_of_process import some_world
-from trials import Disturbed, Passing, Row, Schedule, Trial, judge, recover, scheduled, undisturbed
+from trials import Disturbed, Passing, Row, Schedule, Trial, around, judge, recover, scheduled, undisturbed
 
 BRIEF = (("answer_within_s", 0.4),)
 """Patience for one answer where answers hang: waiting is not what is tested."""
@@ -14,7 +14,9 @@ BRIEF = (("answer_within_s", 0.4),)
 Build = Callable[[random.Random], Schedule]
 
 
-def under(*faults: str, options: tuple[tuple[str, object], ...] = (), told: tuple[str, ...] = ()) -> Build:
+def under(
+    *faults: str, options: tuple[tuple[str, object], ...] = (), told: tuple[str, ...] = (), surrounded: str = ""
+) -> Build:
     """One sync under these faults, of somebody who is new or of one who has synced before."""
 
     def build(draw: random.Random) -> Schedule:
@@ -22,7 +24,7 @@ def under(*faults: str, options: tuple[tuple[str, object], ...] = (), told: tupl
         kill = Passing(draw.choice(("details", "commit", "landing")), draw.random()) if draw.random() < 0.25 else None
         return Schedule(
             some_world(draw),
-            (Disturbed(tuple(fault.format(**_drawn(draw)) for fault in faults), kill, options=options),),
+            (Disturbed(tuple(fault.format(**_drawn(draw)) for fault in faults), kill, surrounded, options),),
             new=new,
             days=0.0 if new else draw.choice((0.0, 1.5)),
             told=told if kill is None else (),
@@ -133,19 +135,12 @@ def echoed_secret(trial: Trial, world: World, shape: str, code: str, path: str) 
         trial.found(leaks(merchant, trial.outputs))
 
 
-def _batch_partial(trial: Trial) -> None:
-    """Some items of a batch fail: each is told apart, and those that came are what the single call says."""
-    draw = trial.draw
-    world = some_world(draw)
-    with trial.machine.merchant(world) as merchant:
-        ids = [row["product_id"] for row in merchant.rows("SELECT product_id FROM catalog.products ORDER BY 1")]
-        chosen = tuple(draw.sample(ids, min(len(ids), draw.randint(5, 20))))
-        merchant.switch_on(f"batch_partial:share={draw.uniform(0.1, 0.9):.2f}")
-        ended = trial.keep(merchant.run("batches", product_ids=chosen))
-        said = ended.said
-        both = set(said["answered"]) | set(said["failed"])
-        trial.require(both == set(chosen), "I1", "batch", f"nothing was said of {sorted(set(chosen) - both)}")
-        trial.require(not set(said["answered"]) & set(said["failed"]), "I2", "batch", "answered and failed")
+@around("several a call")
+def _several_a_call(merchant: Merchant) -> Iterator[None]:
+    """A sync that reads several products a call; whoever saw the same undisturbed, and recovers, reads one."""
+    merchant.variables["ALIBABA_BATCH_SIZE"] = "4"
+    yield
+    del merchant.variables["ALIBABA_BATCH_SIZE"]
 
 
 ROWS = (
@@ -198,7 +193,30 @@ ROWS = (
     Row("api.two_refresh", "two workers refreshing at once", _two_refresh),
     Row("api.not_refreshable", "refresh_expires_in 0", _not_refreshable),
     Row("api.echoed_secret", "no secret in any output", _echoed_secret),
-    Row("api.batch_partial", "partial failures in a batch", _batch_partial),
+    Row(
+        "api.batch_partial",
+        "partial failures in a batch",
+        scheduled(
+            under("batch_partial:{rate}", "batch_partial:{rate}:code=ServiceTimeout", surrounded="several a call")
+        ),
+    ),
+    Row(
+        "api.batch_missing",
+        "a batch that passes over products",
+        scheduled(under("batch_missing:share={rate}", surrounded="several a call")),
+    ),
+    Row(
+        "api.batch_refused",
+        "batches that are rubbish, refused, or not there from some call on",
+        scheduled(
+            under(
+                "html_page:{rate}:path=*batch*",
+                "refuse:{rate}:path=*batch*:code=400:shape=result",
+                "refuse:path=*batch/inventory:code=InvalidApiPath:after={few}",
+                surrounded="several a call",
+            )
+        ),
+    ),
     Row(
         "api.wrong_signature",
         "a wrong signature",
