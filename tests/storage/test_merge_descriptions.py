@@ -1,5 +1,6 @@
 """What becomes of descriptions in the tables: what is written, what is left alone, what goes, what is logged."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -167,6 +168,32 @@ def test_a_price_in_another_currency_is_another_price_even_if_the_number_is_the_
         ("S3", 1, None, Decimal("2.0000"), "EUR", at(1)),
         ("S3", 1, Decimal("2.0000"), None, "USD", at(1)),
     ]
+
+
+def test_a_price_that_moves_costs_the_same_however_long_the_log_is(database: Database) -> None:
+    """It is looked up there, by an index, whether it was logged already: the log is not read for that."""
+    tell(
+        database,
+        "INSERT INTO catalog.price_changes (sku_id, product_id, min_quantity, new_price, currency, observed_at) "
+        f"SELECT 'Q' || n, 'Q' || n, 1, 1, 'USD', timestamptz '{at(0)}' FROM generate_series(1, 20000) n",
+        "ANALYZE catalog.price_changes",
+    )
+
+    def scans() -> tuple[int, int]:
+        [counts] = ask(
+            database,
+            "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relid = 'catalog.price_changes'::regclass",
+        )
+        return counts[0], counts[1]
+
+    read, looked_up = scans()
+    with Merger(database) as merger:
+        describe(merger, [FLASK], at(0))
+        describe(merger, [replace(FLASK, skus={"S1": {1: "3.50", 100: "3.10"}, "S2": {1: "4.00"}})], at(1))
+    give_up = time.monotonic() + 30
+    while scans() == (read, looked_up) and time.monotonic() < give_up:  # its session tells it when it ends
+        time.sleep(0.02)
+    assert scans() == (read, looked_up + 1)
 
 
 def test_a_tier_whose_price_stands_is_no_move_whatever_else_of_it_differs(database: Database, merger: Merger) -> None:

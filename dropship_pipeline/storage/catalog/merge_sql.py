@@ -5,7 +5,8 @@ the public tables below a fresh product that the fresh payload lacks goes; what 
 written, once, and noted in `changed`.
 
 No statistics exist for a temporary table, so the planner guesses. `product_id = ANY (ARRAY(SELECT …))` makes it read
-the public tables by their product_id index whatever it guesses, be there a thousand products or a million.
+the public tables by their product_id index whatever it guesses, be there a thousand products or a million; `OFFSET 0`
+makes it look each row up in a log, rather than read all of the log.
 """
 
 # ruff: noqa: S608  every name in these texts comes from the table definitions, none from outside
@@ -72,6 +73,7 @@ _LOG_PRICES = """\
             SELECT FROM catalog.price_changes was
             WHERE was.sku_id = d.sku_id AND was.observed_at = fresh.read_at AND was.min_quantity = d.min_quantity
                 AND (was.old_price, was.new_price) IS NOT DISTINCT FROM (move.old_price, move.new_price)
+            OFFSET 0
         )"""
 
 _LOG_STOCK = """\
@@ -84,6 +86,7 @@ _LOG_STOCK = """\
         AND NOT EXISTS (
             SELECT FROM catalog.inventory_changes was
             WHERE was.sku_id = d.sku_id AND was.observed_at = fresh.read_at AND was.shipping_from = d.shipping_from
+            OFFSET 0
         )"""
 
 # A SKU that is new to its product may be another product's: see `REHOME`.
@@ -130,7 +133,7 @@ WITH old AS (
         OR {differs}
 ), removed AS (
     DELETE FROM {table.full_name} t USING differing d
-    WHERE d.gone AND {_equal(table.key, "t", "d")}
+    WHERE d.gone AND t.{first} = ANY (ARRAY(SELECT {first} FROM differing WHERE gone)) AND {_equal(table.key, "t", "d")}
     RETURNING 1
 ), written AS (
     INSERT INTO {table.full_name} ({comma(table.column_names)})
@@ -230,6 +233,7 @@ WITH listed AS (
         AND NOT EXISTS (
             SELECT FROM catalog.listing_changes was
             WHERE was.product_id = decided.product_id AND was.observed_at = decided.described_at AND was.feed IS NULL
+            OFFSET 0
         )
 )
 SELECT count(*), count(*) FILTER (WHERE arrived), count(*) FILTER (WHERE differs) FROM decided
