@@ -33,4 +33,6 @@ LEFT JOIN LATERAL (
     FROM catalog.inventory_levels x
     WHERE x.product_id = l.product_id AND x.sku_id = l.sku_id AND x.shipping_from <> l.shipping_from
 ) e ON true
-WHERE l.quantity = 0 OR l.quantity <= 30 * d.daily
+WHERE (l.quantity = 0 OR l.quantity <= 30 * d.daily)
+    -- follows from that, and can be asked before the products are looked up
+    AND (l.quantity = 0 OR l.quantity <= 30 * t.sold)

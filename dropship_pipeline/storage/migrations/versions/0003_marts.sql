@@ -380,7 +380,9 @@ LEFT JOIN LATERAL (
     FROM catalog.inventory_levels x
     WHERE x.product_id = l.product_id AND x.sku_id = l.sku_id AND x.shipping_from <> l.shipping_from
 ) e ON true
-WHERE l.quantity = 0 OR l.quantity <= 30 * d.daily;
+WHERE (l.quantity = 0 OR l.quantity <= 30 * d.daily)
+    -- follows from that, and can be asked before the products are looked up
+    AND (l.quantity = 0 OR l.quantity <= 30 * t.sold);
 COMMENT ON VIEW marts.stockouts IS 'Warehouses that have none of a SKU on offer, or will have none within 30 days if it sells as in the last seven: one row a SKU and warehouse. What was filled up in between does not make the sales fewer.';
 COMMENT ON COLUMN marts.stockouts.sku_id IS 'The variant';
 COMMENT ON COLUMN marts.stockouts.shipping_from IS 'Country of the warehouse';
