@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dagster import DagsterEventType
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
@@ -75,6 +76,18 @@ class _Events(PostgresEventLogStorage):
         if there:
             self._there.add(name)
         return there
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store the event. Nobody is notified of it, for nobody listens: Dagster asks what is new."""
+        kind = event.dagster_event_type
+        if kind in ASSET_EVENTS:
+            super().store_event(event)
+            return
+        with self._connect() as connection:
+            statement = self.prepare_insert_event(event).returning(SqlEventLogStorageTable.c.id)
+            event_id = int(connection.execute(statement).scalar_one())
+        if kind in ASSET_CHECK_EVENTS:
+            self.store_asset_check_event(event, event_id)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the events together; what a run plans, too, in one transaction: Dagster would go one by one."""

@@ -1,8 +1,10 @@
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events.log import EventLogEntry
 from dagster_postgres import PostgresEventLogStorage
 from dagster_runs import installed
 from deployment import Deployment
@@ -84,6 +86,23 @@ def test_what_a_run_plans_is_written_as_dagster_writes_it(merchant: Deployment) 
     assert _checks(merchant, "ours") == _checks(merchant, "theirs") != []
     assert set(keys.values()) == {"ours"}
     assert _asset_keys(merchant) == dict.fromkeys(keys, "theirs")
+
+
+def test_what_happens_in_a_run_is_written_as_dagster_writes_it(merchant: Deployment) -> None:
+    with installed(merchant) as instance:
+        done = dg.materialize([twelve], instance=instance)
+        happened = [entry for entry in instance.all_logs(done.run_id) if entry.dagster_event_type.value not in PLANNED]
+        said = EventLogEntry(None, "INFO", "a line that a step logged", done.run_id, time.time(), job_name="a job")
+        theirs = PostgresEventLogStorage(dagster_url(merchant.database))
+        for entry in [*happened, said]:
+            instance.event_log_storage.store_event(entry._replace(run_id="ours"))
+            theirs.store_event(entry._replace(run_id="theirs"))
+    assert {"STEP_OUTPUT", "ASSET_MATERIALIZATION", "ASSET_CHECK_EVALUATION", None} <= {
+        event["dagster_event_type"] for event in _events(merchant, "ours")
+    }
+    assert _events(merchant, "ours") == _events(merchant, "theirs")
+    assert len(_checks(merchant, "ours")) == len(NAMES)
+    assert _checks(merchant, "ours") == _checks(merchant, "theirs")
 
 
 def test_plans_that_cannot_all_be_written_are_not_written_in_part(merchant: Deployment) -> None:
