@@ -11,7 +11,9 @@ from dropship_pipeline.storage.server.database import Database
 # told another way than the trigger does it
 DERIVED = """
 SELECT first.sku_id, first.product_id, currency.last, first.min_quantity, first.price, best.min_quantity, best.price
-FROM (SELECT DISTINCT ON (sku_id, product_id) * FROM catalog.price_tiers ORDER BY sku_id, product_id, min_quantity) first
+FROM (
+    SELECT DISTINCT ON (sku_id, product_id) * FROM catalog.price_tiers ORDER BY sku_id, product_id, min_quantity
+) first
 LEFT JOIN (
     SELECT DISTINCT ON (sku_id, product_id) * FROM catalog.price_tiers WHERE price IS NOT NULL
     ORDER BY sku_id, product_id, price, min_quantity

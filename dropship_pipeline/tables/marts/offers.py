@@ -1,4 +1,8 @@
-"""What is on offer, and what a unit of it costs at the buyer's door: `current_offers`, `landed_costs`."""
+"""What is on offer, and what a unit of it costs at the buyer's door: `current_offers`, `landed_costs`.
+
+Offers take what they say of price tiers from `ops.sku_prices`, which is kept with each write to the tiers: these are
+named as what it is made of, in lineage as in what makes a snapshot stale.
+"""
 
 from dropship_pipeline.tables.model import Column, Type, View, columns_of
 
@@ -6,7 +10,7 @@ _TEXT, _INT, _BIG, _MONEY, _TIME = Type.TEXT, Type.INTEGER, Type.BIGINT, Type.MO
 
 _PRODUCTS, _SKUS, _TIERS = "catalog.products", "catalog.skus", "catalog.price_tiers"
 _LEVELS, _QUOTES, _FEEDS = "catalog.inventory_levels", "catalog.freight_quotes", "catalog.feed_products"
-_FETCHES, _PRICES = "ops.fetches", "ops.sku_prices"
+_FETCHES = "ops.fetches"
 
 CURRENT_OFFERS = View(
     "marts",
@@ -32,29 +36,29 @@ CURRENT_OFFERS = View(
             "currency",
             _TEXT,
             "ISO 4217 code of the prices beside it",
-            reads=(*columns_of(_PRICES, "currency"), *columns_of(_PRODUCTS, "currency")),
+            reads=(*columns_of(_TIERS, "currency"), *columns_of(_PRODUCTS, "currency")),
         ),
         Column(
             "first_tier_quantity",
             _BIG,
             "Where the price tiers begin; NULL: it has none",
             unit="units",
-            reads=columns_of(_PRICES, "first_quantity"),
+            reads=columns_of(_TIERS, "min_quantity"),
         ),
         Column(
             "first_tier_price",
             _MONEY,
             "Unit price in the first tier, in `currency`; NULL: not known",
-            reads=columns_of(_PRICES, "first_price"),
+            reads=columns_of(_TIERS, "min_quantity", "price"),
         ),
         Column(
             "best_tier_quantity",
             _BIG,
             "Fewest units that get the lowest price",
             unit="units",
-            reads=columns_of(_PRICES, "best_quantity"),
+            reads=columns_of(_TIERS, "min_quantity", "price"),
         ),
-        Column("best_tier_price", _MONEY, "The lowest unit price, in `currency`", reads=columns_of(_PRICES, "best_price")),
+        Column("best_tier_price", _MONEY, "The lowest unit price, in `currency`", reads=columns_of(_TIERS, "price")),
         Column(
             "wholesale_min_order_quantity",
             _BIG,
@@ -108,7 +112,7 @@ CURRENT_OFFERS = View(
         ),
     ),
     key=("sku_id",),
-    sources=(_SKUS, _PRODUCTS, _PRICES, _LEVELS, _FEEDS, _FETCHES),
+    sources=(_SKUS, _PRODUCTS, _TIERS, _LEVELS, _FEEDS, _FETCHES),
 )
 
 

@@ -99,6 +99,5 @@ SELECT ops.note_writes_to(ARRAY[
     'orders.shipments',
     'orders.tracking_events',
     'orders.payments',
-    'ops.fetches',
-    'ops.sku_prices'
+    'ops.fetches'
 ]);
