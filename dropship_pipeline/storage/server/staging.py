@@ -56,7 +56,7 @@ class Stage:
     def make_staged(self, tables: Iterable[Table], others: Mapping[str, str]) -> None:
         """Make sure of the temporary tables for the rows of `tables`, and of `others`: columns by name.
 
-        In one transaction of its own: each commit waits for the disk.
+        By one statement, which is one transaction: each one waits for the disk.
         """
         statements: dict[str, list[str]] = {}
         for table in tables:
@@ -69,11 +69,8 @@ class Stage:
         statements |= {name: [_create(name, columns)] for name, columns in others.items()}
         missing = [name for name in statements if name not in self._made]
         if missing:
-            self.run("BEGIN")
-            for name in missing:
-                for statement in statements[name]:
-                    self.run(statement)
-            self.run("COMMIT")
+            all_of_them = "; ".join(statement for name in missing for statement in statements[name])
+            self.run(f"DO $make$ BEGIN {all_of_them}; END $make$")
             self._made.update(missing)
 
     def load(self, name: str, rows: pa.Table) -> None:
