@@ -321,8 +321,12 @@ PRICE_CHANGES = Table(
         _OBSERVED_AT,
     ),
     published=True,
-    indexes=(("product_id", "sku_id", "observed_at"), ("sku_id", "observed_at"), ("observed_at",)),
-    included=(("min_quantity", "currency", "old_price", "new_price"),),
+    indexes=(
+        ("product_id", "sku_id", "min_quantity", "currency", "observed_at"),
+        ("sku_id", "observed_at"),
+        ("observed_at",),
+    ),
+    included=(("old_price", "new_price"),),
     references=_OF_PRODUCT,
 )
 

@@ -1,5 +1,6 @@
 """The DDL of tables and views in Postgres, comments included. Migrations freeze it; tests hold the two together."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def _described(column: Column) -> str:
     return " ".join(parts)
 
 
+def index_name(table: Table, columns: Sequence[str]) -> str:
+    """What the index of the table on these columns is called, in 63 bytes at most: Postgres cuts off the rest."""
+    return f"{table.name}_{'_'.join(columns)}"[:63]
+
+
 def create_table(table: Table) -> list[str]:
     """The statements that make the table: itself, its indexes, its comments."""
     lines = [f"    {c.name} {c.type.value}{'' if c.nullable else ' NOT NULL'}" for c in table.columns]
@@ -30,7 +36,7 @@ def create_table(table: Table) -> list[str]:
         lines.append(f"    PRIMARY KEY ({', '.join(table.key)})")
     statements = [f"CREATE TABLE {table.full_name} (\n" + ",\n".join(lines) + "\n)"]
     statements += [
-        f"CREATE INDEX {table.name}_{'_'.join(columns)} ON {table.full_name} ({', '.join(columns)})"
+        f"CREATE INDEX {index_name(table, columns)} ON {table.full_name} ({', '.join(columns)})"
         + (f" INCLUDE ({', '.join(included)})" if included else "")
         for columns, included in zip_longest(table.indexes, table.included, fillvalue=())
     ]

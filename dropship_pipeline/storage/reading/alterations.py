@@ -26,6 +26,7 @@ from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.tables import catalog as tables
 from dropship_pipeline.tables.model import Table, Type
 from dropship_pipeline.tables.orders import ORDER_TABLES
+from dropship_pipeline.tables.postgres import index_name
 from dropship_pipeline.tables.registry import ALL_TABLES
 
 
@@ -101,7 +102,7 @@ def _unlike(
     if key != set(table.key):
         yield "its primary key is gone or another", True
     for columns in table.indexes:
-        if f"{table.schema}.{table.name}_{'_'.join(columns)}" not in indexes:
+        if f"{table.schema}.{index_name(table, columns)}" not in indexes:
             yield f"its index on {', '.join(columns)} is gone", False
 
 

@@ -239,7 +239,7 @@ CREATE TABLE catalog.price_changes (
     currency text,
     observed_at timestamptz NOT NULL
 );
-CREATE INDEX price_changes_product_id_sku_id_observed_at ON catalog.price_changes (product_id, sku_id, observed_at) INCLUDE (min_quantity, currency, old_price, new_price);
+CREATE INDEX price_changes_product_id_sku_id_min_quantity_currency_observed_ ON catalog.price_changes (product_id, sku_id, min_quantity, currency, observed_at) INCLUDE (old_price, new_price);
 CREATE INDEX price_changes_sku_id_observed_at ON catalog.price_changes (sku_id, observed_at);
 CREATE INDEX price_changes_observed_at ON catalog.price_changes (observed_at);
 COMMENT ON TABLE catalog.price_changes IS 'Every price that moved. A product''s first description is not a move: its prices stand since products.first_seen_at.';
