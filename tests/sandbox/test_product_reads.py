@@ -117,9 +117,7 @@ def test_a_batch_of_descriptions_tells_each_product_and_fails_the_unknown_one_by
     answer = client.call("/eco/buyer/product/batch/description", {"param0": param0})
     assert (answer["code"], answer["result"]["code"], answer["result"]["success"]) == ("0", "200", "true")
     data = answer["result"]["data"]
-    assert data["failedItems"] == [
-        {"productId": "1", "errorCode": "404", "errorMsg": "product not found"}
-    ]
+    assert data["failedItems"] == [{"productId": "1", "errorCode": "404", "errorMsg": "product not found"}]
     assert [item["product_id"] for item in data["resultData"]] == ids[:-1]
     for item in data["resultData"]:
         single = client.describe(item["product_id"])["result"]["result_data"]
@@ -132,9 +130,7 @@ def test_a_batch_of_inventories_tells_each_product_and_fails_the_unknown_one_by_
     ids = [*some_ids(frozen, 80), "1"]
     answer = client.call("/eco/buyer/product/batch/inventory", {"query_req": json.dumps({"product_ids": ids})})
     data = answer["result"]["data"]
-    assert data["failed_items"] == [
-        {"product_id": "1", "error_code": "404", "error_msg": "product not found"}
-    ]
+    assert data["failed_items"] == [{"product_id": "1", "error_code": "404", "error_msg": "product not found"}]
     for item in data["result_data"]:
         assert item["inventory_list"] == client.inventory(item["product_id"])["result"]["result_data"]
         assert item["ship_from_list"] == [place["shipping_from"] for place in item["inventory_list"]]

@@ -27,7 +27,7 @@ _LONGEST_SWEEP = timedelta(days=2)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _COLUMNS: list[tuple[str, pa.DataType, bool, str]] = [
-    ("key", pa.string(), False, "What was asked for: a product ID, or feed:page"),
+    ("key", pa.string(), False, "What was asked for: a product ID (several: with commas between), or feed:page"),
     ("request", pa.string(), False, "The business parameters as JSON, no secrets"),
     ("received_at", pa.timestamp("us", tz="UTC"), False, "When the answer came (UTC)"),
     ("status", pa.int16(), False, "HTTP status"),
