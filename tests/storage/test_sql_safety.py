@@ -43,6 +43,7 @@ COMPOSED = {
     "storage/reading/alterations.py": "texts of ours",
     "storage/reading/audits.py": "names from the definitions; codes of ours, as literals",
     "storage/reading/lake_questions.py": "names of the tables of a snapshot, quoted",
+    "storage/reading/sameness.py": "names from the definitions, as literals",
     "storage/reading/standing.py": "texts of ours",
     "storage/server/embedded.py": "the name of our database, quoted by the driver",
     "storage/server/roles.py": "a role and a login, quoted by the driver",
