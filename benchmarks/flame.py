@@ -61,7 +61,7 @@ def profiler() -> str:
 def record(products: int, rate: int, *options: str) -> tuple[Counter[tuple[str, ...]], float]:
     """The stacks of a first sync, outermost frame first, with how often each was seen; and seconds it took."""
     config = SandboxConfig(products=products, orders=0, drift=0, clock_speed=0)
-    with tempfile.TemporaryDirectory(prefix="flame-") as folder, start(config) as sandbox:
+    with tempfile.TemporaryDirectory(prefix="flame-", ignore_cleanup_errors=True) as folder, start(config) as sandbox:
         home = Path(folder)
         home.chmod(0o755)  # the embedded server runs as a user of its own where this runs as root
         embedded.start(home)

@@ -108,7 +108,7 @@ class Bench:
         config = SandboxConfig(products=products, orders=0, drift=drift, clock_speed=0.0)
         try:
             with start(config) as sandbox, tempfile.TemporaryDirectory(dir=self._home) as home:
-                connection.cursor().execute(f"CREATE DATABASE {name}")
+                connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {embedded.DATABASE}")
                 url = make_url(self._server).set(database=name).render_as_string(hide_password=False)
                 yield Merchant(sandbox, url, Path(home), destinations)
                 connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -171,7 +171,7 @@ def main() -> None:
         "destinations": lambda bench: by_destinations(bench, options.standard),
     }
     points: dict[str, list[Point]] = {}
-    with tempfile.TemporaryDirectory(prefix="growth-") as home:
+    with tempfile.TemporaryDirectory(prefix="growth-", ignore_cleanup_errors=True) as home:
         os.chmod(home, 0o755)  # noqa: PTH101  the embedded server runs as a user of its own where this runs as root
         bench = Bench(Path(home))
         for name in options.curves:

@@ -104,7 +104,7 @@ def steps(canned: Canned) -> dict[str, float]:
     now = datetime.now(UTC)
     found = {}
     gc.freeze()  # as a session does it; `--against` may be a checkout from before it had words for that
-    gc.set_threshold(50_000)
+    gc.set_threshold(250_000)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         lake = RawWriter(Lake(folder))
         for kind, request, row in (

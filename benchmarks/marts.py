@@ -222,7 +222,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.plans is not None:
         options.plans.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="marts-") as folder:
+    with tempfile.TemporaryDirectory(prefix="marts-", ignore_cleanup_errors=True) as folder:
         home: Path = options.home or Path(folder)
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o755)  # the embedded server runs as a user of its own where this runs as root

@@ -115,7 +115,7 @@ def merge(merger: Merger, numbers: Sequence[int], version: int, size: int) -> in
 
 def measure(products: int, shares: Sequence[int], runs: int) -> Iterator[dict[str, Any]]:
     """Every number of changed products that fits, in one catalogue."""
-    with tempfile.TemporaryDirectory(prefix="merging-") as folder:
+    with tempfile.TemporaryDirectory(prefix="merging-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         home.chmod(0o755)  # the embedded server runs as a user of its own where this runs as root
         database = Database(embedded.start(home))

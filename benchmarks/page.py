@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from results import CUT_OFF, Result, bars, exponent, losses, read_results, work
+from results import CUT_OFF, Bar, Result, bars, exponent, losses, read_results, work
 
 from dropship_pipeline.pages import check_page
 
@@ -61,8 +61,14 @@ def conditions(results: dict[str, Result]) -> str:
 def bars_table(results: dict[str, Result]) -> str:
     """What it must show, and does or does not."""
     found = bars(results)
-    rows = [(bar.what, bar.measured, bar.wanted, "yes" if bar.met else "**no**") for bar in found]
+    rows = [(bar.what, measured(bar), bar.wanted, "yes" if bar.met else "**no**") for bar in found]
     return table(("", "measured", "wanted", "met"), rows) if found else NOT_YET
+
+
+def measured(bar: Bar) -> str:
+    """What was measured, with as many places as show why it is not met."""
+    shown = number(bar.measured)
+    return f"{bar.measured:.4f}" if not bar.met and shown == number(float(bar.wanted.split()[1])) else shown
 
 
 def peers(result: Result) -> str:

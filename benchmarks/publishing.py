@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     options = parser.parse_args()
     for products in options.products:
-        with tempfile.TemporaryDirectory(prefix="publishing-") as folder:
+        with tempfile.TemporaryDirectory(prefix="publishing-", ignore_cleanup_errors=True) as folder:
             home = (options.home or Path(folder)) / f"home{products}"
             for made in (Path(folder), home.parent, home):
                 made.mkdir(parents=True, exist_ok=True)

@@ -65,6 +65,7 @@ def bars(results: dict[str, Result]) -> list[Bar]:
     if "peers" in results:
         found += _of_the_peers(results["peers"].found["peers"])
     if "growth" in results:
+        found += _of_second_syncs(results["growth"].found)
         found += _of_memory(results["growth"].found.get("first", []))
     if "merging" in results:
         found += _of_merges(results["merging"].found["points"])
@@ -87,6 +88,9 @@ def _of_the_peers(peers: dict[str, Any]) -> list[Bar]:
     if "dlt to Postgres" in peers:
         dlt = peers["dlt to Postgres"]
         found.append(_at_least("first sync, times as fast as dlt to Postgres", dlt["wall"] / ours["wall"], 8))
+        if "ours, 20 a call" in peers:
+            twenty = dlt["wall"] / peers["ours, 20 a call"]["wall"]
+            found.append(_at_least("first sync, 20 products a call, times as fast as dlt to Postgres", twenty, 8))
     if "bare loop" in peers:
         loop = peers["bare loop"]
         found.append(_at_most("client CPU, times that of the bare loop", ours["cpu"] / loop["cpu"], 1.5))
@@ -95,6 +99,18 @@ def _of_the_peers(peers: dict[str, Any]) -> list[Bar]:
         _at_least("second sync, times as fast as the first, stages alone", ours["stages"] / again["stages"], 20)
     )
     return found
+
+
+def _of_second_syncs(curves: dict[str, Any]) -> list[Bar]:
+    first, again = (
+        {point["products"]: point["wall"] for point in curves.get(curve, []) if not point["sampled"]}
+        for curve in ("first", "again")
+    )
+    if not set(first) & set(again):
+        return []
+    products = max(set(first) & set(again))
+    what = f"second sync of {products:,} products, times as fast as the first, all told"
+    return [_at_least(what, first[products] / again[products], 20)]
 
 
 def _of_memory(points: list[dict[str, Any]]) -> list[Bar]:

@@ -39,7 +39,7 @@ def middle(runs: list[Phases]) -> dict[str, Any]:
 def measure(products: int, runs: int) -> dict[str, Any]:
     """Everything."""
     config = SandboxConfig(products=products, orders=0, drift=0, clock_speed=0)
-    with tempfile.TemporaryDirectory(prefix="startup-") as folder, start(config) as sandbox:
+    with tempfile.TemporaryDirectory(prefix="startup-", ignore_cleanup_errors=True) as folder, start(config) as sandbox:
         os.chmod(folder, 0o755)  # noqa: PTH101  the embedded server runs as a user of its own where this runs as root
         embedded.start(Path(folder))
         variables = environment(sandbox, Path(folder))

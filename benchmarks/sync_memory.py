@@ -19,7 +19,7 @@ from dropship_pipeline.sandbox.launch import SandboxConfig, start
 def measure(products: int) -> dict[str, float]:
     """One first sync of so many products."""
     with (
-        tempfile.TemporaryDirectory(prefix="sync-memory-") as home,
+        tempfile.TemporaryDirectory(prefix="sync-memory-", ignore_cleanup_errors=True) as home,
         start(SandboxConfig(products=products, orders=0, drift=0)) as sandbox,
     ):
         os.chmod(home, 0o755)  # noqa: PTH101  the embedded server runs as a user of its own where this runs as root

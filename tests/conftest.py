@@ -19,6 +19,7 @@ from typing import Any
 import chromium
 import pytest
 from deployment import Deployment, name_of
+from moment import THEN_MS
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
@@ -147,7 +148,11 @@ def start_sandbox() -> Iterator[Callable[..., Running]]:
     running: list[Running] = []
 
     def start_one(**options: Any) -> Running:
-        running.append(start(SandboxConfig(**{"orders": 0, "products": 60, "clock_speed": 0.0, **options})))
+        running.append(
+            start(
+                SandboxConfig(**{"clock_start_ms": THEN_MS, "orders": 0, "products": 60, "clock_speed": 0.0, **options})
+            )
+        )
         return running[-1]
 
     yield start_one

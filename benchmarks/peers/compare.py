@@ -232,6 +232,13 @@ PEERS = (
     ),
     Peer("dlt to Postgres", "dlt", lambda _place: [[python("dlt"), str(HERE / "peer_dlt.py"), "postgres"]], dlt_rows),
     Peer(
+        "dlt to Postgres, without rest_api",
+        "dlt",
+        lambda _place: [[python("dlt"), str(HERE / "peer_dlt.py"), "postgres", "--by-hand"]],
+        dlt_rows,
+        slow=True,
+    ),
+    Peer(
         "dlt to Postgres, 20 workers",
         "dlt",
         lambda _place: [["env", "EXTRACT__WORKERS=20", python("dlt"), str(HERE / "peer_dlt.py"), "postgres"]],
@@ -286,12 +293,12 @@ def install(environment: str) -> None:
 
 @contextmanager
 def database(server_url: str) -> Iterator[str]:
-    """A new database, dropped afterwards."""
+    """A new database like the one that the product makes itself, dropped afterwards."""
     name = f"peer_{os.getpid()}_{time.monotonic_ns()}"
     connection = psycopg2.connect(server_url)
     connection.autocommit = True
     try:
-        connection.cursor().execute(f"CREATE DATABASE {name}")
+        connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {embedded.DATABASE}")
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
         connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
@@ -395,7 +402,10 @@ def compare(contest: Contest, names: list[str]) -> Iterator[dict[str, Any]]:
     rows: dict[str, Rows] = {}
     in_the_world = round(contest.products / IN_THE_FEED)
     config = SandboxConfig(products=in_the_world, orders=0, drift=0, latency_ms=contest.latency_ms)
-    with tempfile.TemporaryDirectory(prefix="peers-server-") as home, start(config) as sandbox:
+    with (
+        tempfile.TemporaryDirectory(prefix="peers-server-", ignore_cleanup_errors=True) as home,
+        start(config) as sandbox,
+    ):
         os.chmod(home, 0o755)  # noqa: PTH101  the embedded server runs as a user of its own where this runs as root
         server = make_url(embedded.start(Path(home))).set(database="postgres")
         server_url = server.render_as_string(hide_password=False)

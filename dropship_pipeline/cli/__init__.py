@@ -5,19 +5,18 @@ import signal
 import sys
 from io import TextIOWrapper
 
-from dropship_pipeline.garbage import collect_seldom, leave_what_is_there
+from dropship_pipeline.garbage import allocate_plainly, collect_seldom, leave_what_is_there
 
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 something failed (one line on stderr), 2 usage, 130 or 143 stopped."""
     collect_seldom()
+    allocate_plainly()
     from dropship_pipeline.stopping import SIGNALS, exit_status, terminate  # noqa: PLC0415  importing us costs nothing
 
     try:
         signal.signal(signal.SIGTERM, terminate)
         _open_what_is_closed()
-        # Arrow's own allocator keeps for itself what was freed: 70 MB at the peak of a sync, and nothing is faster
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         from dropship_pipeline.cli.commands import run  # noqa: PLC0415
 
         for stream in (sys.stdout, sys.stderr):

@@ -240,7 +240,10 @@ def _pay(desk: "Desk", names: Sequence[str], yes: bool, user_ip: str | None) -> 
 
 def _confirm(desk: "Desk", placement: "Placement") -> None:
     """Ask for each order, with what it costs just now."""
-    order = desk.client.get_order(str(placement.trade_id))
+    from dropship_pipeline.sync.orders.reconciling import legible  # noqa: PLC0415
+
+    with legible(f"order {placement.reference}", f"dropship orders pay {placement.reference}"):
+        order = desk.client.get_order(str(placement.trade_id))
     amount = (
         "an amount that is not told" if order.total is None else f"{order.total.amount:,.2f} {order.total.currency}"
     )

@@ -6,6 +6,7 @@ again among the account's orders in `placing_match`.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -101,9 +102,9 @@ class OrderAsked:
         return _hash([account, self.reference, self.told(), asdict(self.recipient), self._personal()])
 
     def likeness(self, account: str) -> str:
-        """The same for orders that could not be told from each other at Alibaba.com, whatever their references."""
+        """The same for orders of which `placing_match` may take the one for the other, whatever their references."""
         lines = sorted([item.product_id, item.sku_id, item.quantity] for item in self.items)
-        return _hash([account, lines, self.recipient.for_order()])
+        return _hash([account, lines, plain(self.recipient.contact_person), plain(self.recipient.address)])
 
     def told(self) -> dict[str, object]:
         """What may be kept and shown in the clear: nothing of the recipient, and nothing that people wrote."""
@@ -231,6 +232,11 @@ def shown_request(request: CreateOrder, *, recipient: bool) -> dict[str, object]
         }
         shown |= {name: _HIDDEN for name in ("remark", "clearance_detail", "attachments") if name in shown}
     return shown
+
+
+def plain(written: str) -> str:
+    """A name or an address, however it is written: its letters and digits alone, in lower case."""
+    return re.sub(r"[\W_]+", "", written).casefold()
 
 
 def _hash(document: object) -> str:

@@ -4,7 +4,6 @@ The list of orders tells no reference, and the details need not (live facts: Req
 is found again by what is in it; what cannot be told is said to be so, and never guessed.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +12,7 @@ from enum import Enum
 
 from dropship_pipeline.alibaba.order_requests import Address
 from dropship_pipeline.alibaba.orders import Order, Recipient
-from dropship_pipeline.orders.placing import OrderAsked
+from dropship_pipeline.orders.placing import OrderAsked, plain
 
 CLOCKS_APART = timedelta(hours=2)
 """By how much the clock that signed may differ from the gateway's, which refuses signatures of others (live facts:
@@ -66,20 +65,18 @@ def _recipient(wanted: Address, told: Recipient | None) -> Match:
     """Alibaba.com may hide, cut or respell what it was told: only what is plainly another place is another one."""
     if told is None:
         return Match.UNSURE
-    if _differ(wanted.country_code, told.country_code) or _differ(wanted.zip, told.zip):
+    if _differ(wanted.country_code, told.country_code) or _differ(wanted.zip, told.zip, cut=True):
         return Match.OTHER
     name, street = _differ(wanted.contact_person, told.contact_person), _differ(wanted.address, told.address)
     if name and street:
         return Match.OTHER
-    return Match.SAME if name is False and street is False else Match.UNSURE
+    flat = _differ(wanted.alternate_address, told.alternate_address)
+    return Match.SAME if name is False and street is False and not flat else Match.UNSURE
 
 
-def _differ(wanted: str, told: str | None) -> bool | None:
-    """None: what is told is hidden, or nothing."""
+def _differ(wanted: str, told: str | None, *, cut: bool = False) -> bool | None:
+    """None: what is told is hidden, or nothing. `cut`: one may be the beginning of the other, 10012 of 10012-1234."""
     if told is None or "*" in told:
         return None
-    return _plain(wanted) != _plain(told)
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).casefold()
+    ours, theirs = plain(wanted), plain(told)
+    return ours != theirs and not (cut and (ours.startswith(theirs) or theirs.startswith(ours)))

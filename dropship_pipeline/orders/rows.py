@@ -5,14 +5,17 @@ Texts that are keys or indexed are cut to what an index can hold.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dropship_pipeline.alibaba.fulfilment import Fund, Logistics, Tracking
 from dropship_pipeline.alibaba.orders import Money, Order, OrderSummary
+from dropship_pipeline.alibaba.reasons import ReasonCode
 from dropship_pipeline.alibaba.values import MAX_IDENTIFIER, Unreadable, clean
 from dropship_pipeline.catalog.columns import arrow_table
 from dropship_pipeline.catalog.ledger import rejected_row, rejected_table
@@ -21,6 +24,7 @@ from dropship_pipeline.tables import orders as tables
 from dropship_pipeline.tables.model import Table
 from dropship_pipeline.tables.ops import ORDER_FETCHES, REJECTED_RECORDS
 
+_NOT_STORABLE: ReasonCode = "not_storable"
 _OF_THE_LIST = frozenset({"due_since", "requested_at"})
 
 
@@ -155,6 +159,42 @@ class OrderBatch:
             order.recipient.country_code if order.recipient else None,
             reading.read_at,
         )
+
+
+def trade_ids(rows: pa.Table) -> list[str]:
+    """Of which orders these rows are."""
+    return [str(trade_id) for trade_id in rows["trade_id"].to_pylist()]
+
+
+def only(rows: Mapping[str, pa.Table], orders: Sequence[str]) -> dict[str, pa.Table]:
+    """`OrderBatch.tables` of these orders alone, and of no reject: to try whether they can be stored."""
+    chosen = pa.array(orders, pa.string())
+    ours = {name: found for name, found in rows.items() if name != REJECTED_RECORDS.full_name}
+    return {
+        **{name: found.filter(pc.is_in(found["trade_id"], chosen)) for name, found in ours.items()},
+        REJECTED_RECORDS.full_name: rejected_table([]),
+    }
+
+
+def rejecting(rows: Mapping[str, pa.Table], reasons: Mapping[str, str]) -> dict[str, pa.Table]:
+    """`OrderBatch.tables` without the rows of some orders, which become rejected records; `reasons`: words by order."""
+    fetched = rows[ORDER_FETCHES.full_name]
+    kept = only(rows, [trade_id for trade_id in trade_ids(fetched) if trade_id not in reasons])
+    ledger = [
+        {**row, "outcome": "rejected", "code": _NOT_STORABLE, "look_again_at": None}
+        for row in fetched.to_pylist()
+        if row["trade_id"] in reasons
+    ]
+    rejects = [
+        ("order", row["trade_id"], "", row["account"], _NOT_STORABLE, reasons[row["trade_id"]], row["fetched_at"])
+        for row in ledger
+    ]
+    more = {
+        ORDER_FETCHES.full_name: pa.Table.from_pylist(ledger, fetched.schema),
+        REJECTED_RECORDS.full_name: rejected_table([(*reject, None, None, None) for reject in rejects]),
+    }
+    kept[REJECTED_RECORDS.full_name] = rows[REJECTED_RECORDS.full_name]
+    return {**kept, **{name: pa.concat_tables([kept[name], added]) for name, added in more.items()}}
 
 
 def sighting_rows(account: str, listed: list[OrderSummary]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Faults of orders: a list that hides some of them, details that tell another status than the truth."""
+"""Faults of orders: a list that hides some of them, details that tell another status than the truth or nothing."""
 
 from collections.abc import Mapping
 from zlib import crc32
@@ -36,6 +36,11 @@ def _order_status(fault: ActiveFault, _call: Call, body: Json, _scene: Scene) ->
     return body
 
 
+def _order_garbled(_fault: ActiveFault, _call: Call, body: Json, _scene: Scene) -> Body:
+    body["value"] = "?"
+    return body
+
+
 ORDER_FAULTS: Mapping[str, FaultKind] = {
     "orders_missing": FaultKind(
         "order lists that lack a third of their orders, always the same",
@@ -55,5 +60,8 @@ ORDER_FAULTS: Mapping[str, FaultKind] = {
         by_key=True,
         body=_order_status,
         options={"status": "which, wait_confirm_modify"},
+    ),
+    "order_garbled": FaultKind(
+        "answers of which the value is a word where an object is due", _DETAILS, body=_order_garbled
     ),
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from file_vault import FileVault
+from moment import THEN_MS
 
 from dropship_pipeline.alibaba.client import Client
 from dropship_pipeline.alibaba.dialect import Dialect, DialectMemory
@@ -77,7 +78,9 @@ def gateway_of(sandbox: Running, dialect: Dialect = Dialect.AUTO, **changes: Any
 @pytest.fixture(scope="module", params=["guide", "live"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A sandbox of either dialect that does not drift, and a client that is not told which."""
-    with start(SandboxConfig(products=120, orders=30, drift=0.0, dialect=request.param)) as sandbox:
+    with start(
+        SandboxConfig(products=120, orders=30, drift=0.0, dialect=request.param, clock_start_ms=THEN_MS)
+    ) as sandbox:
         gateway = gateway_of(sandbox)
         with Client(gateway) as client:
             yield Bench(sandbox, gateway, client)
@@ -89,7 +92,9 @@ def sandbox() -> Iterator[Callable[..., Running]]:
     running: list[Running] = []
 
     def start_one(**options: Any) -> Running:
-        running.append(start(SandboxConfig(**{"products": 60, "orders": 0, "drift": 0.0, **options})))
+        running.append(
+            start(SandboxConfig(**{"clock_start_ms": THEN_MS, "products": 60, "orders": 0, "drift": 0.0, **options}))
+        )
         return running[-1]
 
     yield start_one

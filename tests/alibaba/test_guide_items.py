@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from deployment import Deployment
+from moment import THEN_MS
 
 from dropship_pipeline.alibaba.authorize import authorize_url
 from dropship_pipeline.alibaba.client import Client
@@ -86,7 +87,7 @@ def gateway_of(sandbox: Running, dialect: Dialect = Dialect.AUTO, token: str | N
 @pytest.fixture(scope="module")
 def still() -> Iterator[Running]:
     """A simulated Alibaba.com in which nothing moves; for tests that change nothing in it."""
-    with start(SandboxConfig(products=400, orders=0, drift=0, clock_speed=0)) as running:
+    with start(SandboxConfig(products=400, orders=0, drift=0, clock_start_ms=THEN_MS, clock_speed=0)) as running:
         yield running
 
 
@@ -276,7 +277,8 @@ def answered(sandbox: Running, path: str) -> int:
 
 @pytest.mark.parametrize("dialect", [Dialect.GUIDE, Dialect.LIVE])
 def test_every_feed_lists_what_is_true_in_its_order(dialect: Dialect) -> None:
-    config = SandboxConfig(products=700, orders=0, drift=0, dialect="guide" if dialect is Dialect.GUIDE else "live")
+    spoken = "guide" if dialect is Dialect.GUIDE else "live"
+    config = SandboxConfig(products=700, orders=0, drift=0, clock_start_ms=THEN_MS, dialect=spoken)
     with start(config) as sandbox, client_of(sandbox) as api:
         found = {feed.key: pages_of(api, feed) for feed in FEEDS}
         assert found == {feed.key: sandbox.control(f"truth/feed?key={feed.key}")["product_ids"] for feed in FEEDS}
@@ -429,8 +431,9 @@ def test_uk_in_the_destinations_is_quoted_as_gb() -> None:
 
 @pytest.fixture(scope="module")
 def busy() -> Iterator[Running]:
-    """A simulated Alibaba.com with a long history of orders."""
-    with start(SandboxConfig(products=400, orders=4_000, drift=0, clock_speed=0)) as running:
+    """A simulated Alibaba.com with a long history of orders, at a moment when some order is in every status."""
+    moment = int(datetime(2026, 11, 2, tzinfo=UTC).timestamp() * 1000)
+    with start(SandboxConfig(products=400, orders=4_000, drift=0, clock_start_ms=moment, clock_speed=0)) as running:
         yield running
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from deployment import Deployment, clean_environment, name_of
+from moment import THEN_MS
 from sqlalchemy.engine import make_url
 from typed import Type, Typed
 
@@ -44,7 +45,7 @@ def type_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[s
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
     """A simulated Alibaba.com of twenty products in which nothing moves, for a whole module."""
-    with start(SandboxConfig(products=20, orders=0, clock_speed=0.0, drift=0.0)) as sandbox:
+    with start(SandboxConfig(products=20, orders=0, clock_speed=0.0, drift=0.0, clock_start_ms=THEN_MS)) as sandbox:
         yield sandbox
 
 
@@ -68,7 +69,7 @@ def dagster_template(server: Database, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def original(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A merchant with sixty products in the tables and a snapshot in the lake. Only copied from: all tests share it."""
-    config = SandboxConfig(products=60, orders=0, clock_speed=0.0, drift=0.0)
+    config = SandboxConfig(products=60, orders=0, clock_speed=0.0, drift=0.0, clock_start_ms=THEN_MS)
     with _new_database(server) as database, start(config) as sandbox:
         merchant = Deployment(tmp_path_factory.mktemp("home"), database, sandbox, {})
         merchant.sync()

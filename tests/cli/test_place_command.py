@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
+from moment import THEN_MS
 from placing_steps import CREATE, LIST, PAY, created, fault, no_faults, person, sent, settled_shop, wanted
 from typed import Type, Typed
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("placing")  # what is set up once is set up
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Running]:
-    with start(SandboxConfig(products=60, orders=0, drift=0.0)) as running:
+    with start(SandboxConfig(products=60, orders=0, drift=0.0, clock_start_ms=THEN_MS)) as running:
         yield running
 
 
@@ -287,6 +288,19 @@ def test_a_person_is_asked_before_money_is_spent(
     answering(b"y\n")
     assert type_order("pay", "ORDER-1").status == 0
     assert sent(merchant, PAY) == 1
+
+
+def test_nobody_is_asked_to_pay_for_an_order_of_which_the_costs_cannot_be_read(
+    merchant: Deployment, order_file: str, type_order: Callable[..., Typed], answering: Callable[[bytes], None]
+) -> None:
+    type_order("place", "--file", order_file)
+    fault(merchant, "order_garbled:path=/alibaba/order/get")
+    answering(b"y\n")
+    typed = type_order("pay", "ORDER-1")
+    assert typed.status == 1
+    assert "What Alibaba.com says of order ORDER-1 cannot be read" in typed.complaint
+    assert "dropship orders pay ORDER-1" in typed.complaint
+    assert sent(merchant, PAY) == 0
 
 
 def test_nothing_that_people_typed_reaches_a_log(

@@ -17,14 +17,12 @@ from typing import Any
 from deployment import Deployment
 from forked_syncs import Ended, Forks, Work
 from lake_reader import Reader
+from moment import THEN_MS
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
 from dropship_pipeline.storage import migrate
 from dropship_pipeline.storage.server.database import Database
-
-THEN_MS = 1_769_000_000_000
-"""2026-01-21, when every world begins: the same catalogue whenever a trial is repeated."""
 
 DAY = 86_400
 _SANDBOXES_KEPT = 3

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from dagster_runs import set_up
 from deployment import Deployment
+from moment import THEN_MS
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
@@ -43,7 +44,7 @@ def make_database(make_database: Callable[..., Database], dagster_template: str)
 @pytest.fixture(scope="session")
 def unasked() -> Iterator[Running]:
     """A simulated Alibaba.com for merchants who ask it nothing."""
-    with start(SandboxConfig(products=1, orders=0, clock_speed=0.0)) as sandbox:
+    with start(SandboxConfig(products=1, orders=0, clock_speed=0.0, clock_start_ms=THEN_MS)) as sandbox:
         yield sandbox
 
 

@@ -19,6 +19,7 @@ from dagster_runs import fresh_database
 from deployment import Deployment
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from moment import THEN_MS
 from PIL import Image
 from sqlalchemy import text
 
@@ -94,7 +95,7 @@ def cells(markdown: str) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def synced(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A merchant with sixty products, who is only looked at."""
-    config = SandboxConfig(products=60, orders=0, clock_speed=0.0)
+    config = SandboxConfig(products=60, orders=0, clock_speed=0.0, clock_start_ms=THEN_MS)
     with fresh_database(server, "dropship_template") as database, start(config) as sandbox:
         merchant = Deployment(tmp_path_factory.mktemp("home"), database, sandbox)
         merchant.sync()

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from dagster_runs import checks, failures, fresh_database, installed, materialised, metadata, run_job, succeeded
 from deployment import SECRET_KEY, Deployment
+from moment import THEN_MS
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.orchestration.assets import FAN_OUT
@@ -68,7 +69,7 @@ class Synced:
 @pytest.fixture(scope="module")
 def synced(server: Database, dagster_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
     """His Postgres has a password in its address."""
-    config = SandboxConfig(products=60, orders=0, clock_speed=0.0, drift=0.0)
+    config = SandboxConfig(products=60, orders=0, clock_speed=0.0, drift=0.0, clock_start_ms=THEN_MS)
     with fresh_database(server, dagster_template) as database, start(config) as sandbox:
         url = make_url(database.libpq_url).set(password=PASSWORD).render_as_string(hide_password=False)
         merchant = Deployment(tmp_path_factory.mktemp("home"), Database(url), sandbox)

@@ -125,3 +125,6 @@ def test_the_fingerprint_is_of_everything_and_the_likeness_of_what_orders_are_to
     assert order.likeness("a") == other.likeness("a") != order.likeness("b")
     moved = read_order_asked({**ORDER, "recipient": {**RECIPIENT, "address": "13 Secret Street"}})
     assert moved.likeness("a") != order.likeness("a")
+    # Alibaba.com may not tell the rest, or tell it otherwise
+    respelt = {**RECIPIENT, "address": "12, secret street", "alternate_address": "Flat 9", "zip": "N1 9GU"}
+    assert read_order_asked({**ORDER, "recipient": respelt}).likeness("a") == order.likeness("a")

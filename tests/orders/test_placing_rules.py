@@ -218,6 +218,12 @@ def test_an_order_of_the_same_lines_to_the_same_person_is_the_one() -> None:
     )
 
 
+def test_a_postal_code_that_is_cut_is_no_other_place() -> None:
+    whole = replace(ASKED, recipient=replace(PERSON, zip="10012-1234"))
+    assert match(whole, Candidate(read_order(DETAILS, "T1"))) is Match.SAME
+    assert verdict(**address(zip="10012 1234")) is Match.SAME
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -242,6 +248,7 @@ def test_what_plainly_differs_is_another_order(changes: dict[str, Any]) -> None:
         address(address="12 S***"),
         address(contact_person="J*** R**"),
         address(contact_person="J. Roe"),
+        address(alternate_address="Flat 9"),
         address(zip="***", contact_person=None),
     ],
 )

@@ -1,6 +1,7 @@
 """Sandboxes that the tests share: real processes, asked over real HTTP."""
 
 import pytest
+from moment import THEN_MS
 from signed_client import Client
 
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
@@ -9,14 +10,14 @@ from dropship_pipeline.sandbox.launch import SandboxConfig, start
 @pytest.fixture(scope="session")
 def frozen():
     """A sandbox in the guide's dialect, in which nothing moves. For tests that change nothing."""
-    with start(SandboxConfig(products=700, drift=0)) as running:
+    with start(SandboxConfig(products=700, drift=0, clock_start_ms=THEN_MS)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def live():
     """The same world in the live dialect."""
-    with start(SandboxConfig(products=700, drift=0, dialect="live")) as running:
+    with start(SandboxConfig(products=700, drift=0, dialect="live", clock_start_ms=THEN_MS)) as running:
         yield running
 
 
@@ -26,7 +27,9 @@ def own():
     started = []
 
     def launch(**settings):
-        running = start(SandboxConfig(**{"products": 200, "orders": 0, "drift": 0, **settings}))
+        running = start(
+            SandboxConfig(**{"clock_start_ms": THEN_MS, "products": 200, "orders": 0, "drift": 0, **settings})
+        )
         started.append(running)
         return running, Client(running)
 

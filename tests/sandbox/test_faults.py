@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.error import HTTPError
 
 import pytest
+from moment import THEN_MS
 from signed_client import FEEDS
 
 from dropship_pipeline.sandbox.fault_table import FAULT_KINDS
@@ -24,7 +25,7 @@ REQUEST = {"query_req": json.dumps({"product_id": MUG})}
 def faulty():
     from dropship_pipeline.sandbox.launch import SandboxConfig, start
 
-    with start(SandboxConfig(products=700, drift=0, orders=0)) as running:
+    with start(SandboxConfig(products=700, drift=0, orders=0, clock_start_ms=THEN_MS)) as running:
         yield running
 
 

@@ -1,6 +1,7 @@
 """The faults of orders do what their lines in the table say, to the calls that they are meant for."""
 
 import pytest
+from moment import THEN_MS
 from signed_client import Client
 
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
@@ -10,9 +11,7 @@ EVERY = {"role": "buyer", "page_size": "100"}
 
 @pytest.fixture(scope="module")
 def shop():
-    with start(
-        SandboxConfig(products=60, drift=0, orders=90, clock_speed=0.0, clock_start_ms=1_769_000_000_000)
-    ) as running:
+    with start(SandboxConfig(products=60, drift=0, orders=90, clock_speed=0.0, clock_start_ms=THEN_MS)) as running:
         yield running
 
 
@@ -50,6 +49,12 @@ def test_orders_tell_a_status_that_they_do_not_have(with_fault, shop):
     details = client.call("/alibaba/order/get", {"e_trade_id": trade_id})["value"]
     assert details["trade_status"] == "intention_processing"
     assert client.call("/alibaba/order/list", EVERY)["value"]["order_list"][0]["trade_status"] != "intention_processing"
+
+
+def test_an_answer_holds_a_word_where_the_order_is_due(with_fault, shop):
+    trade_id = listed(Client(shop))[0][0]
+    client = with_fault("order_garbled")
+    assert client.call("/alibaba/order/get", {"e_trade_id": trade_id})["value"] == "?"
 
 
 def test_an_order_shows_some_time_after_it_was_created(with_fault, shop):

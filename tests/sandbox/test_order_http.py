@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from moment import THEN_MS
 
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
 
@@ -17,14 +18,16 @@ DAY_S = 86_400
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with start(SandboxConfig(products=400, orders=60, seed=11, drift=0.0, clock_speed=0.0)) as running:
+    with start(
+        SandboxConfig(products=400, orders=60, seed=11, drift=0.0, clock_speed=0.0, clock_start_ms=THEN_MS)
+    ) as running:
         yield running
 
 
 @pytest.fixture
 def sandbox_of_its_own():
     """For a test that moves the clock."""
-    with start(SandboxConfig(products=400, orders=10, seed=12, drift=0.0)) as running:
+    with start(SandboxConfig(products=400, orders=10, seed=12, drift=0.0, clock_start_ms=THEN_MS)) as running:
         yield running
 
 

@@ -59,6 +59,12 @@ def ids(database: Database, kind: str = "description", **named: object) -> list[
     return listed_ids
 
 
+def looks_through_the_listings(database: Database) -> int:
+    """How often somebody read all memberships so far."""
+    [(count,)] = ask(database, "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'feed_products'")
+    return int(count)
+
+
 def test_what_was_never_read_is_due_and_what_was_read_lately_is_not(database: Database) -> None:
     listed(database, "us_standard", "new", "fresh", "old")
     read(database, "fresh", hours=23)
@@ -194,6 +200,32 @@ def test_a_quote_is_told_the_minimums_the_origins_by_stock_and_what_was_asked_fo
         QuoteDue("B", None, None, (), None),
     ]
     assert next(iter(due_quotes(database, "FR", max_age=DAY))).last_dispatch is None
+
+
+def test_what_the_planner_does_not_know_of_is_no_reason_to_go_through_the_listings_once_a_product(
+    database: Database,
+) -> None:
+    [(name,)] = ask(database, "SELECT current_database()")
+    tell(
+        database,
+        f"ALTER DATABASE {name} SET work_mem = '64kB'",
+        "ALTER TABLE ops.fetches SET (autovacuum_enabled = off)",
+    )
+    tell(
+        database,
+        f"""INSERT INTO catalog.feed_products (feed, product_id, position, first_listed_at, last_listed_at)
+        SELECT feed, n::text, n, '{hours_ago(9)}', '{hours_ago(9)}'
+        FROM generate_series(1, 20000) n, unnest(ARRAY['local_us', 'us_standard', 'mx_dropship']) feed""",
+        """INSERT INTO catalog.products (product_id, first_seen_at, described_at, changed_at)
+        SELECT n::text, now(), now(), now() FROM generate_series(1, 400) n""",
+    )
+    note = """INSERT INTO ops.fetches (kind, product_id, destination, fetched_at, outcome, changed_at)
+        SELECT '{}', n::text, '', now(), 'answered', now() FROM generate_series(1, 400) n"""
+    tell(database, note.format("description"), "ANALYZE catalog.feed_products, catalog.products, ops.fetches")
+    tell(database, note.format("inventory"))
+    before = looks_through_the_listings(database)
+    assert due_quotes(database, "US", max_age=DAY, feeds=["local_us", "us_standard", "mx_dropship"]).count == 400
+    assert looks_through_the_listings(database) - before <= 2
 
 
 def test_a_product_that_leaves_the_tables_before_its_turn_is_left_out(database: Database) -> None:

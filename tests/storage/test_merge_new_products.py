@@ -9,6 +9,7 @@ from merge_rows import Goods, ask, at, descriptions, freight, inventory, ledger,
 
 from dropship_pipeline.storage.catalog.merge import MergeCounts, Merger
 from dropship_pipeline.storage.server.database import Database
+from dropship_pipeline.storage.server.failures import DatabaseProblem
 
 FLASK = Goods("P1", skus={"S1": {1: "3.69", 100: "3.10"}, "S2": {1: "4.00"}})
 MUG = Goods("P2", skus={"S3": {1: "2.00"}}, title="Mug")
@@ -106,3 +107,20 @@ def test_new_products_that_several_read_at_once_are_there_once(database: Databas
     assert sorted(count.new for count in counts) == [0, 0, 50]
     assert sum(count.unchanged for count in counts) == 100
     assert sum(sum(count.rows_written.values()) for count in counts) == 50 * (1 + 1 + 2 + 2 + 5 + 5 + 5)
+
+
+@pytest.mark.parametrize("type_", ["double precision", "integer", "numeric"])
+def test_a_column_that_somebody_gave_another_type_takes_new_rows_as_before(
+    database: Database, merger: Merger, type_: str
+) -> None:
+    tell(database, f"ALTER TABLE catalog.delivery_periods ALTER process_days TYPE {type_}")
+    assert describe(merger, [FLASK], 0).new == 1
+    query = "SELECT quantity, process_days::text FROM catalog.delivery_periods ORDER BY 1"
+    assert ask(database, query) == [(100, "7"), (1000, "15")]
+
+
+def test_a_table_that_is_altered_under_a_sync_is_named(database: Database, merger: Merger) -> None:
+    describe(merger, [FLASK], 0)
+    tell(database, "ALTER TABLE catalog.price_tiers RENAME currency TO money")
+    with pytest.raises(DatabaseProblem, match=r"lacks a column .*currency.* Run `dropship db upgrade`"):
+        describe(merger, [MUG], 0)

@@ -230,6 +230,32 @@ def test_nobody_but_the_owner_sees_recipients_until_a_policy_lets_him_in(store: 
             connection.exec_driver_sql(f"DROP ROLE {role}")
 
 
+def test_an_order_that_the_database_refuses_is_rejected_and_the_others_are_merged(
+    store: OrderStore, database: Database
+) -> None:
+    merge(store, reading("BAD"))
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders.order_lines ADD CONSTRAINT small CHECK (quantity < 9)")
+    bad = reading("BAD", NOON + HOUR, trade_status="paid", order_products=[{"product_id": "1", "quantity": "9"}])
+    others = [reading(f"T{number}", NOON + HOUR) for number in range(6)]
+    counts = merge(store, *others[:4], bad, *others[4:], said=listed("BAD"))
+    assert (counts.orders, counts.new, counts.rejected, counts.stale) == (6, 6, 1, 0)
+    columns = "kind, record_key, account, reason, message, payload, attempts, last_seen_at"
+    [(kind, key, account, reason, message, *kept)] = ask(database, f"SELECT {columns} FROM ops.rejected_records")
+    assert (kind, key, account, reason, *kept) == ("order", "BAD", "default", "not_storable", None, 1, NOON + HOUR)
+    assert 'violates check constraint "small"' in message
+    assert "BAD" not in message
+    ledger = ask(database, "SELECT outcome, code, look_again_at FROM ops.order_fetches WHERE trade_id = 'BAD'")
+    assert ledger == [("rejected", "not_storable", None)]
+    bad_order = "SELECT status, fetched_at FROM orders.orders WHERE trade_id = 'BAD'"
+    assert ask(database, bad_order) == [("unpay", NOON)], "it stays as it was"
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders.order_lines DROP CONSTRAINT small")
+    merge(store, replace(bad, read_at=NOON + 2 * HOUR))
+    assert ask(database, bad_order) == [("paid", NOON + 2 * HOUR)]
+    assert ask(database, "SELECT count(*) FROM ops.rejected_records") == [(0,)]
+
+
 def test_a_row_that_the_database_refuses_is_not_repeated_in_the_error(store: OrderStore, database: Database) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE orders.recipients ADD CONSTRAINT nobody CHECK (false)")

@@ -433,11 +433,14 @@ def test_a_database_that_breaks_in_the_middle_is_named_and_leaves_no_rest(
     before = publish(database, lake, "before", keep=7).path
     write_to_a_tier(database)
 
+    with database.begin() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+
     def kill_the_reader() -> None:
         with server.autocommit() as connection:
             while not connection.exec_driver_sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE '%%price_tiers ORDER%%' "
-                "AND pid <> pg_backend_pid() AND state = 'active'"
+                f"AND pid <> pg_backend_pid() AND state = 'active' AND datname = '{name}'"
             ).first():
                 time.sleep(0.002)
 

@@ -12,9 +12,8 @@ from dropship_pipeline.sync.progress import Progress, Silent
 from dropship_pipeline.sync.session import Desk, open_desk
 
 HOUR, DAY = 3_600, 86_400
-THEN = {"clock_start_ms": 1_769_000_000_000, "access_token_s": 10_000_000}
-"""Options of a simulated Alibaba.com at one moment, 2026-01-21: its orders are the same whenever a test runs. Its
-tokens outlive the months that are played through."""
+MONTHS = {"access_token_s": 10_000_000}
+"""Options of a simulated Alibaba.com whose tokens outlive the months that are played through."""
 
 
 class Noting(Silent):

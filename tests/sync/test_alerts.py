@@ -94,6 +94,14 @@ def test_a_run_that_failed_and_is_not_repeated_is_told_once_and_forgotten_in_the
     assert watch.tick(31 * DAY, failure(31 * DAY)) == ["new run:quote:"]
 
 
+@pytest.mark.parametrize("kind", [Kind.RUN, Kind.CHECK])
+def test_what_is_seen_very_late_is_told_and_then_let_go(kind: Kind) -> None:
+    watch = Watch()
+    assert watch.tick(15 * DAY, failure(MINUTE, kind=kind)) == [f"new {kind.value}:quote:"]
+    assert watch.tick(16 * DAY) == []
+    assert watch.alerts[f"{kind.value}:quote:"].resolved_at is not None
+
+
 def test_what_was_over_before_anybody_was_told_is_not_told() -> None:
     watch = Watch()
     assert watch.tick(HOUR, failure(MINUTE), success(2 * MINUTE)) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from deployment import Deployment, name_of
+from moment import THEN_MS
 from oracle import expected_tables, stored_tables, truth
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
@@ -51,7 +52,7 @@ class Listed:
 def listed(make_shared_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listed]:
     """Only copied from: a module shares it."""
     database = make_shared_database()
-    with start(SandboxConfig(products=40, orders=0, clock_speed=0.0, drift=0.0)) as shop:
+    with start(SandboxConfig(products=40, orders=0, clock_speed=0.0, drift=0.0, clock_start_ms=THEN_MS)) as shop:
         Deployment(tmp_path_factory.mktemp("home"), database, shop).sync(stages=discover)
         database.close()
         yield Listed(shop, name_of(database))

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from deployment import Deployment
+from moment import THEN_MS
 from oracle import expected_feeds, expected_tables, stored_feeds, stored_tables, truth
 
 from dropship_pipeline.sandbox.launch import SandboxConfig, start
@@ -28,7 +29,7 @@ def synced(
     make_shared_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
     """A merchant after a first sync of 120 products. Only looked at: a module shares it."""
-    with start(SandboxConfig(products=120, orders=0, clock_speed=0.0)) as sandbox:
+    with start(SandboxConfig(products=120, orders=0, clock_speed=0.0, clock_start_ms=THEN_MS)) as sandbox:
         merchant = Deployment(tmp_path_factory.mktemp("home"), make_shared_database(), sandbox)
         assert merchant.sync().problems == []
         yield merchant

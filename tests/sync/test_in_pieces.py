@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from deployment import Deployment
+from moment import THEN_MS
 from oracle import stored_feeds, stored_tables
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
@@ -26,7 +27,9 @@ REFUSED_QUOTES = """
 def sandbox() -> Iterator[Running]:
     """A simulated Alibaba.com whose clock stands still, with answers that overtake each other."""
     slow = "slow:0.1:seconds=0.05"
-    with start(SandboxConfig(products=70, orders=0, clock_speed=0.0, faults=(slow,))) as sandbox:
+    with start(
+        SandboxConfig(products=70, orders=0, clock_speed=0.0, faults=(slow,), clock_start_ms=THEN_MS)
+    ) as sandbox:
         yield sandbox
 
 

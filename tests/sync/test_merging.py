@@ -18,7 +18,7 @@ from dropship_pipeline.storage.server.database import Database
 from dropship_pipeline.storage.server.locks import Lock, take
 from dropship_pipeline.storage.server.staging import Stage
 from dropship_pipeline.sync.request import SyncRequest
-from dropship_pipeline.sync.stages.merging import Merging
+from dropship_pipeline.sync.stages.merging import Merge, Merging, Normalised
 
 WITHIN = 15.0  # seconds: of a wait that has no end
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -40,11 +40,11 @@ def held(database: Database) -> Iterator[Stage]:
     stage.close()
 
 
-def refused(merger: Merger, product_id: str) -> tuple[Callable[[], MergeCounts], Ledger]:
-    """The merge of one refusal."""
+def refused(product_id: str, into: Merge = Merger.merge_descriptions) -> Normalised:
+    """One refusal, to be merged."""
     ledger = Ledger("description", "raw/description/1.parquet")
     ledger.refuse(product_id, NOON, "4015")
-    return lambda: merger.merge_descriptions(DescriptionRows().tables(), ledger.fetches()), ledger
+    return Normalised(DescriptionRows().tables(), [ledger], into, [])
 
 
 def known(database: Database) -> list[str]:
@@ -69,26 +69,56 @@ def until(happened: Callable[[], bool]) -> None:
 
 def test_all_that_was_handed_in_is_merged_and_told_in_order(database: Database, merger: Merger) -> None:
     told: list[Ledger] = []
-    merges = [refused(merger, f"P{number}") for number in range(5)]
-    with Merging(merger, lambda _, ledger: told.append(ledger)) as merging:
-        for merge, ledger in merges:
-            merging.start(merge, ledger)
-        assert len(told) == 4
-    assert told == [ledger for _, ledger in merges]
+    batches = [refused(f"P{number}") for number in range(5)]
+    with Merging(merger, lambda _, ledgers: told.extend(ledgers)) as merging:
+        for batch in batches:
+            merging.start(batch)
+        assert len(told) >= 2, "three are ahead at most"
+    assert told == [batch.ledgers[0] for batch in batches]
     assert known(database) == ["P0", "P1", "P2", "P3", "P4"]
 
 
-def test_what_fails_is_raised_by_the_next(database: Database, merger: Merger) -> None:
-    def fail() -> MergeCounts:
+def test_what_waits_is_merged_together(database: Database, merger: Merger, held: Stage) -> None:
+    told: list[list[Ledger]] = []
+    batches = [refused(f"P{number}") for number in range(3)]
+    with Merging(merger, lambda _, ledgers: told.append(list(ledgers))) as merging:
+        merging.start(batches[0])
+        until(lambda: waiting_for_a_lock(database))
+        merging.start(batches[1])
+        merging.start(batches[2])
+        held.run("COMMIT")
+    assert told == [[batches[0].ledgers[0]], [batches[1].ledgers[0], batches[2].ledgers[0]]]
+    assert known(database) == ["P0", "P1", "P2"]
+
+
+def test_what_is_large_is_merged_by_itself(
+    monkeypatch: pytest.MonkeyPatch, database: Database, merger: Merger, held: Stage
+) -> None:
+    monkeypatch.setattr("dropship_pipeline.sync.stages.merging._TOGETHER", -1)
+    told: list[int] = []
+    with Merging(merger, lambda _, ledgers: told.append(len(ledgers))) as merging:
+        merging.start(refused("P0"))
+        until(lambda: waiting_for_a_lock(database))
+        merging.start(refused("P1"))
+        merging.start(refused("P2"))
+        held.run("COMMIT")
+    assert told == [1, 1, 1]
+
+
+def test_what_fails_is_raised_and_nothing_is_merged_after_it(database: Database, merger: Merger) -> None:
+    go_on = threading.Event()
+
+    def fail(*_: object) -> MergeCounts:
+        go_on.wait()
         raise Problem("The disk is full", "Free some of it")
 
     told: list[Ledger] = []
-    first, second = refused(merger, "P1"), refused(merger, "P2")
 
     def merge_both() -> None:
-        with Merging(merger, lambda _, ledger: told.append(ledger)) as merging:
-            merging.start(fail, first[1])
-            merging.start(*second)
+        with Merging(merger, lambda _, ledgers: told.extend(ledgers)) as merging:
+            merging.start(refused("P1", into=fail))
+            merging.start(refused("P2"))
+            go_on.set()
 
     with pytest.raises(Problem, match="The disk is full"):
         merge_both()
@@ -98,18 +128,18 @@ def test_what_fails_is_raised_by_the_next(database: Database, merger: Merger) ->
 
 def test_an_error_beside_it_lets_it_come_to_its_end(database: Database, merger: Merger, held: Stage) -> None:
     told: list[Ledger] = []
-    merge, ledger = refused(merger, "P1")
+    batch = refused("P1")
 
     def fail_meanwhile() -> None:
-        with Merging(merger, lambda _, ledger: told.append(ledger)) as merging:
-            merging.start(merge, ledger)
+        with Merging(merger, lambda _, ledgers: told.extend(ledgers)) as merging:
+            merging.start(batch)
             until(lambda: waiting_for_a_lock(database))
             threading.Timer(0.3, lambda: held.run("COMMIT")).start()
             raise Problem("The gateway is gone", "Try again")
 
     with pytest.raises(Problem, match="The gateway is gone"):
         fail_meanwhile()
-    assert told == [ledger]
+    assert told == [batch.ledgers[0]]
     assert known(database) == ["P1"]
 
 
@@ -125,12 +155,13 @@ def test_ctrl_c_ends_it_at_once_and_nothing_of_it_stands(database: Database, mer
 
     def merge_and_wait() -> None:
         with Merging(merger, lambda *_: None) as merging:
-            merging.start(*refused(merger, "P1"))
+            merging.start(refused("P1"))
             pressing.start()
             if where == "beside":
                 time.sleep(4 * WITHIN)
             elif where == "behind":
-                merging.start(*refused(merger, "P2"))
+                for number in range(2, 5):
+                    merging.start(refused(f"P{number}"))
 
     pressing = threading.Thread(target=press)
     with pytest.raises(KeyboardInterrupt):
@@ -151,7 +182,7 @@ def test_while_one_waits_the_next_is_read_and_landed(deploy: Callable[..., Deplo
     syncing = threading.Thread(target=merchant.sync)
     syncing.start()
     try:
-        until(lambda: waiting_for_a_lock(merchant.database) and len(list(landed.rglob("*.parquet"))) == 2)
+        until(lambda: waiting_for_a_lock(merchant.database) and len(list(landed.rglob("*.parquet"))) >= 3)
         assert merchant.value("SELECT count(*) FROM catalog.products") == 0
     finally:
         holder.run("COMMIT")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
+from moment import THEN_MS
 from order_steps import at_desk
 from placing_steps import (
     CANCEL,
@@ -34,12 +35,12 @@ from dropship_pipeline.sync.orders.paying import pay, payment_problem
 from dropship_pipeline.sync.orders.placing import place, plan
 
 Deploy = Callable[..., Deployment]
-RESULT = "/alibaba/order/pay/result/query"
+RESULT, GET = "/alibaba/order/pay/result/query", "/alibaba/order/get"
 
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
-    with start(SandboxConfig(products=60, orders=0, drift=0.0)) as running:
+    with start(SandboxConfig(products=60, orders=0, drift=0.0, clock_start_ms=THEN_MS)) as running:
         yield running
 
 
@@ -109,6 +110,19 @@ def test_a_payment_that_was_cut_short_is_looked_for_before_it_is_made_again(merc
     fault(merchant, f"reset:path={PAY}:first=1")
     fault(merchant, f"refuse:code=InvalidParameter:path={RESULT}")
     with pytest.raises(Problem):
+        try_to_pay(merchant)
+    assert stored(merchant)[1] == "ambiguous"
+    no_faults(merchant)
+    assert try_to_pay(merchant).pay_state is PayState.PAID
+    assert sent(merchant, PAY) == 1
+
+
+def test_a_payment_of_which_the_result_cannot_be_read_is_asked_after_again_and_not_repeated(
+    merchant: Deployment,
+) -> None:
+    fault(merchant, f"reset:path={PAY}:first=1")
+    fault(merchant, f"order_garbled:path={RESULT}")
+    with pytest.raises(Problem, match=r"the payment of order ORDER-1 cannot be read.*dropship orders pay ORDER-1"):
         try_to_pay(merchant)
     assert stored(merchant)[1] == "ambiguous"
     no_faults(merchant)
@@ -201,6 +215,22 @@ def test_a_cancellation_that_failed_is_said_to_have_and_may_be_tried_again(merch
     assert try_to_cancel(merchant).state is State.CANCELLED
 
 
+def test_an_order_that_cannot_be_read_is_not_cancelled_and_may_be_when_it_can_be(merchant: Deployment) -> None:
+    fault(merchant, f"order_garbled:path={GET}:first=1")
+    with pytest.raises(Problem, match=r"order ORDER-1 cannot be read.*dropship orders cancel ORDER-1"):
+        try_to_cancel(merchant)
+    assert (stored(merchant)[0], status(merchant)) == ("placed", "unpay")
+    fault(merchant, f"dropped:path={CANCEL}:first=1")
+    fault(merchant, f"order_garbled:path={GET}:after=1")
+    with pytest.raises(Problem, match="Order ORDER-1 is not cancelled"):
+        try_to_cancel(merchant)
+    assert stored(merchant)[0] == "cancelling"
+    with at_desk(merchant) as desk:
+        assert "Find out: dropship orders cancel ORDER-1" in str(place(desk, "ORDER-1").problem)
+    no_faults(merchant)
+    assert try_to_cancel(merchant).state is State.CANCELLED
+
+
 def test_a_paid_order_is_not_cancelled(merchant: Deployment) -> None:
     try_to_pay(merchant)
     with pytest.raises(Problem, match="Ask the seller for a refund"):
@@ -216,7 +246,9 @@ def test_what_was_only_planned_is_never_placed_once_it_is_cancelled(merchant: De
     with at_desk(merchant) as desk:
         plan(desk, asked(merchant, "ORDER-2"))
         assert cancel(desk, "ORDER-2").placement.state is State.CANCELLED
-        assert place(desk, "ORDER-2").placement.state is State.CANCELLED
+        outcome = place(desk, "ORDER-2")
+    assert (outcome.placement.state, outcome.sent) == (State.CANCELLED, False)
+    assert "Order ORDER-2 is cancelled" in str(outcome.problem), "whoever places it again is told that it is not placed"
     assert merchant.value("SELECT recipient IS NULL FROM orders.placements WHERE channel_refer_id = 'ORDER-2'")
     assert created(merchant, "ORDER-2") == []
 

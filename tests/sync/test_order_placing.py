@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 from deployment import Deployment
+from moment import THEN_MS
 from order_steps import Noting, at_desk
 from placing_steps import (
     CREATE,
@@ -40,7 +41,7 @@ Deploy = Callable[..., Deployment]
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
-    with start(SandboxConfig(products=60, orders=0, drift=0.0)) as running:
+    with start(SandboxConfig(products=60, orders=0, drift=0.0, clock_start_ms=THEN_MS)) as running:
         yield running
 
 
@@ -214,6 +215,18 @@ def test_what_a_person_finds_must_be_that_order(merchant: Deployment) -> None:
             settle(desk, "OTHER", None)
 
 
+def test_what_a_person_finds_and_cannot_be_read_settles_nothing(merchant: Deployment) -> None:
+    lost(merchant, "reset")
+    [ours] = created(merchant)
+    fault(merchant, "order_garbled")
+    with at_desk(merchant) as desk:
+        with pytest.raises(Problem, match=r"order \d+ cannot be read.*dropship orders settle ORDER-1 --order \d+"):
+            settle(desk, "ORDER-1", ours["trade_id"])
+        assert standing(merchant)[:2] == ("ambiguous", None)
+        no_faults(merchant)
+        assert settle(desk, "ORDER-1", ours["trade_id"]).state is State.PLACED
+
+
 def test_two_orders_of_one_content_are_both_placed(merchant: Deployment) -> None:
     fault(merchant, f"reset:path={CREATE}:first=2")
     first = try_to_place(merchant, asked(merchant, "ORDER-1"))
@@ -234,6 +247,26 @@ def test_two_lost_orders_of_one_content_are_not_taken_for_each_other(merchant: D
     assert outcome.placement.state is State.NEEDS_PERSON
     assert "ORDER-2" in str(outcome.problem)
     assert sent(merchant) == 2
+
+
+def test_two_lost_orders_to_two_flats_of_one_house_are_not_taken_for_each_other(merchant: Deployment) -> None:
+    flats = [
+        asked(merchant, reference, recipient=recipient(merchant, alternate_address=flat))
+        for reference, flat in (("ORDER-1", "Apt 4B"), ("ORDER-2", "Apt 5C"))
+    ]
+    for order, how in zip(flats, ("dropped", "reset"), strict=True):
+        fault(merchant, f"{how}:path={CREATE}:first=1")
+        fault(merchant, f"refuse:code=InvalidParameter:path={LIST}:after=1")
+        assert try_to_place(merchant, order).placement.state is State.AMBIGUOUS
+        no_faults(merchant)
+    [second] = created(merchant)
+    for order in flats:
+        assert try_to_place(merchant, order).placement.state is State.NEEDS_PERSON
+    with at_desk(merchant) as desk:
+        assert settle(desk, "ORDER-2", second["trade_id"]).state is State.PLACED
+        settle(desk, "ORDER-1", None)
+    assert try_to_place(merchant, flats[0]).problem is None
+    assert sent(merchant) == len(created(merchant)) + 1 == 3
 
 
 @pytest.mark.parametrize("delay", ["slow:seconds=0.5", "throttle_body:ban=1:first=1"])

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from order_steps import THEN, at_desk, follow_until_quiet, time_passes
+from order_steps import MONTHS, at_desk, follow_until_quiet, time_passes
 from order_truth import expected, moment, stored, true_orders
 
 from dropship_pipeline.counting import counted
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.sync.orders.following import OrdersRequest, reconcile_days, sync_orders
-from dropship_pipeline.sync.orders.outcomes import OrdersOutcome
+from dropship_pipeline.sync.orders.outcomes import DayOutcome, OrdersOutcome
 
 Deploy = Callable[..., Deployment]
 
@@ -21,7 +21,7 @@ Deploy = Callable[..., Deployment]
 @pytest.fixture
 def merchant(deploy: Deploy) -> Deployment:
     """Thirty orders of ninety days, the same ones each time; none of them is read yet."""
-    return deploy(products=60, orders=30, **THEN)
+    return deploy(products=60, orders=30, **MONTHS)
 
 
 def day_of(order: dict[str, Any]) -> date:
@@ -131,7 +131,14 @@ def test_a_day_whose_list_does_not_hold_what_it_promises_says_so(
 
 def test_days_add_up_and_what_is_undone_is_said_once() -> None:
     total = OrdersOutcome(undone=2, undone_reason="x.") + OrdersOutcome(undone=1, undone_reason="y.")
-    assert total.problems == ["3 orders could not be read: y. Still due: run the command again"]
+    said = "3 orders could not be read: y. Still due: run the command again"
+    assert total.problems == [said]
+    day = OrdersOutcome(days=(DayOutcome(date(2026, 1, 20), 3, 0, 0, 0),))
+    assert (total + day).problems == [said], "single orders were asked for beside a day that is done"
+    unread = "1 order could not be read: z"
+    undone = OrdersOutcome(undone=1, undone_reason="z", days=(DayOutcome(date(2026, 1, 20), 3, 1, 0, 0, unread),))
+    [line] = undone.problems
+    assert line.startswith(f"Orders of 2026-01-20 could not be reconciled: {unread}")
 
 
 @pytest.mark.parametrize("asked", [{"since": timedelta(0)}, {"trade_ids": ("12 34",)}, {"trade_ids": ("",)}])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from deployment import SECRET_KEY, Deployment, name_of
+from moment import THEN_MS
 from oracle import expected_tables, stored_tables, truth
 
 from dropship_pipeline.sandbox.launch import Running, SandboxConfig, start
@@ -76,7 +77,9 @@ def shop(
 ) -> Iterator[Shop]:
     """Only copied from, and read a product a call: a module shares it."""
     home, dialect = tmp_path_factory.mktemp("home"), getattr(request, "param", "guide")
-    with start(SandboxConfig(products=PRODUCTS, orders=0, clock_speed=0.0, drift=0.0, dialect=dialect)) as it:
+    with start(
+        SandboxConfig(products=PRODUCTS, orders=0, clock_speed=0.0, drift=0.0, dialect=dialect, clock_start_ms=THEN_MS)
+    ) as it:
         database = make_shared_database()
         Deployment(home, database, it).sync(stages=discover)
         database.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment, clean_environment
+from moment import THEN_MS
 from sqlalchemy.engine import make_url
 
 from dropship_pipeline.problem import Problem
@@ -54,7 +55,7 @@ def history(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Itera
     name, earlier = (f"test_{uuid.uuid4().hex[:12]}" for _ in range(2))
     _create(server, name, "dropship_template")
     database = Database(make_url(server.libpq_url).set(database=name).render_as_string(hide_password=False))
-    with start(SandboxConfig(products=80, orders=0, clock_speed=0.0)) as sandbox:
+    with start(SandboxConfig(products=80, orders=0, clock_speed=0.0, clock_start_ms=THEN_MS)) as sandbox:
         merchant = Deployment(home, database, sandbox, {"DROPSHIP_DESTINATIONS": "US:90001,MX"})
         for days in (0, 4, 11):
             sandbox.control("clock", {"advance_s": days * DAY})

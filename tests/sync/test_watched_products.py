@@ -67,6 +67,11 @@ def test_a_cost_that_moved_too_far_is_told_and_small_steps_add_up(watcher: Watch
     ]
     assert watcher.hears(price.format("NULL")) == [], "a price that could not be read"
     assert watcher.hears(price.format("6.05")) == []
+    unread = [
+        f"UPDATE catalog.{table} SET currency = NULL WHERE product_id = 'P01'" for table in ("price_tiers", "products")
+    ]
+    assert watcher.hears(*unread) == [], "a currency that could not be read"
+    assert watcher.hears(*(statement.replace("NULL", "'USD'") for statement in unread)) == []
     assert watcher.hears("UPDATE catalog.price_tiers SET price = 9 WHERE sku_id = 'S011' AND min_quantity = 50") == []
     assert watcher.hears(price.format("4.5")) == [
         f"{PLAIN}cost moved of 1 variant: S011 from 6.05 to 4.5 USD (-25.6 %) since 2026-03-01"

@@ -223,24 +223,25 @@ def _prepare(recipe: _Recipe, stage: Stage) -> None:
 
 
 def _apply(recipe: _Recipe, batch: Batch, stage: Stage, *, compare: bool = False) -> MergeCounts:
-    for table in recipe.tables:
-        stage.load(staged(table), batch.tables[table.full_name])
     stage.load(staged(FETCHES), batch.fetches)
     stage.load(staged(REJECTED_RECORDS), batch.rejects)
     stage.load(staged(RAW_FILES), raw_file_rows(batch.raw_files))
-    # all that can be done without the lock is done by now
     stage.run(f"SET LOCAL lock_timeout = '{PATIENCE}'")
     stage.run(take(recipe.lock))
     stage.run(recipe.find_fresh)
-    [(fresh, known)] = stage.run("SELECT count(*), count(*) FILTER (WHERE known) FROM fresh")
+    [(fresh, known)] = stage.run(merge_sql.count_known(recipe.children, recipe.scope))
     stale = _settling(recipe, batch.fetches) - fresh
-    if stale:
-        for table in recipe.tables:
-            stage.run(merge_sql.prune(table, recipe.scope))
-    if compare or stale or known or stage.run(merge_sql.count_known(recipe.children, recipe.scope))[0][0]:
-        written = {table.full_name: _merge_children(stage, recipe, table) for table in recipe.children}
-    else:
-        written = {table.full_name: _add_children(stage, table, batch) for table in recipe.children}
+    prune = stale > 0
+    if recipe.root is not None:
+        _load(recipe, recipe.root, batch, stage, prune=prune)
+    if compare or stale or known or not all(map(stage.is_as_defined, recipe.children)):
+        written = {
+            table.full_name: _merge_children(recipe, table, batch, stage, prune=prune) for table in recipe.children
+        }
+    else:  # its rows are the tables'
+        written = {table.full_name: batch.tables[table.full_name].num_rows for table in recipe.children}
+        for table in recipe.children:
+            stage.append(table, batch.tables[table.full_name])
     [(products, new, changed)] = stage.run(merge_sql.merge_products() if recipe.root else merge_sql.COUNT_FRESH)
     if recipe.root is not None:
         written[recipe.root.full_name] = new + changed
@@ -260,7 +261,14 @@ def _apply(recipe: _Recipe, batch: Batch, stage: Stage, *, compare: bool = False
     )
 
 
-def _merge_children(stage: Stage, recipe: _Recipe, table: Table) -> int:
+def _load(recipe: _Recipe, table: Table, batch: Batch, stage: Stage, *, prune: bool) -> None:
+    stage.load(staged(table), batch.tables[table.full_name])
+    if prune:
+        stage.run(merge_sql.prune(table, recipe.scope))
+
+
+def _merge_children(recipe: _Recipe, table: Table, batch: Batch, stage: Stage, *, prune: bool) -> int:
+    _load(recipe, table, batch, stage, prune=prune)
     [(removed, written)] = stage.run(merge_sql.merge_children(table, recipe.scope))
     if table is SKUS and stage.run("SELECT 1 FROM moved LIMIT 1"):
         for child in _OF_A_SKU:
@@ -268,13 +276,6 @@ def _merge_children(stage: Stage, recipe: _Recipe, table: Table) -> int:
     if table.observed:
         stage.run(merge_sql.look_again(table))
     return int(removed + written)
-
-
-def _add_children(stage: Stage, table: Table, batch: Batch) -> int:
-    rows = batch.tables[table.full_name].num_rows
-    if rows:
-        stage.run(merge_sql.add_children(table))
-    return rows
 
 
 def _settling(recipe: _Recipe, fetches: pa.Table) -> int:

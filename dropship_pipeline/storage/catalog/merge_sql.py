@@ -148,18 +148,18 @@ SELECT (SELECT count(*) FROM removed), (SELECT count(*) FROM written)
 
 
 def count_known(tables: Sequence[Table], scope: Sequence[str] = ("product_id",)) -> str:
-    """How many rows there are of the fresh products. Counted: the planner takes a search for one to end at once."""
-    counts = [
+    """(fresh products, how much is known of them: products and rows; 0 where all of it is new).
+
+    Rows are counted, since the planner takes a search for one to end at once; where products are known they are not.
+    """
+    rows = "\n        + ".join(
         f"(SELECT count(*) FROM {table.full_name} t WHERE t.product_id = {_FRESH_PRODUCTS}{_within_scope(scope)})"
         for table in tables
-    ]
-    return "SELECT " + "\n    + ".join(counts)
-
-
-def add_children(table: Table) -> str:
-    """Write the staged rows as they are, where nothing is known of their products; see `merge_children`."""
-    columns = comma(table.column_names)
-    return f"INSERT INTO {table.full_name} ({columns}) SELECT {columns} FROM {staged(table)}"
+    )
+    return f"""
+SELECT fresh.products, CASE WHEN fresh.known > 0 THEN fresh.known ELSE {rows} END
+FROM (SELECT count(*) AS products, count(*) FILTER (WHERE known) AS known FROM fresh) fresh
+"""
 
 
 def look_again(table: Table) -> str:

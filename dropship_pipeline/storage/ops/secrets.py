@@ -1,7 +1,7 @@
 """Encryption at rest: the cipher for what must not be read from a stolen database, and where its key comes from.
 
-What is encrypted, and in which columns, is not in here: see `accounts.py`. How all of it gets another
-key is in `rekeying.py`.
+What is encrypted, and in which columns, is not in here: see `accounts.py`, and `storage/orders/placements.py` for
+recipients. How all of it gets another key is in `rekeying.py`.
 """
 
 import base64

@@ -111,7 +111,7 @@ _DIFFERENCES = text(f"""
             b.product_id IS NOT NULL AS was_known, n.product_id IS NOT NULL AS is_there,
             b.price AS old_price, b.currency AS old_currency, b.priced_at,
             n.price AS new_price, n.currency AS new_currency,
-            coalesce(b.price IS NOT NULL AND n.price IS NOT NULL AND (
+            coalesce(b.price IS NOT NULL AND n.price IS NOT NULL AND n.currency IS NOT NULL AND (
                 b.currency IS DISTINCT FROM n.currency
                 OR abs(n.price - b.price) * 100 > b.price * CAST(w.maximum_move AS numeric)), false) AS has_moved,
             w.maximum_move, b.is_low AS was_low,

@@ -4,8 +4,9 @@ What a batch of readings changes and the record that it did commit together or n
 the second time it finds nothing to do. What is read out for people is in `sheets`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -15,10 +16,18 @@ import pyarrow as pa
 from sqlalchemy import text
 
 from dropship_pipeline.alibaba.orders import OrderSummary
+from dropship_pipeline.alibaba.redaction import message
+from dropship_pipeline.orders.rows import only, rejecting, trade_ids
 from dropship_pipeline.storage.catalog.reject_sql import RESOLVE_ORDERS, WRITE_REJECTS
 from dropship_pipeline.storage.orders import order_sql
 from dropship_pipeline.storage.server.database import Database
-from dropship_pipeline.storage.server.failures import in_our_words, without_the_row
+from dropship_pipeline.storage.server.failures import (
+    driver_error,
+    in_our_words,
+    is_bad_data,
+    primary_message,
+    without_the_row,
+)
 from dropship_pipeline.storage.server.locks import PATIENCE, Lock, take
 from dropship_pipeline.storage.server.staging import Stage, staged
 from dropship_pipeline.storage.server.transactions import Transactions
@@ -77,14 +86,16 @@ class OrderCounts:
     """What a merge of readings did.
 
     `orders` were merged: `new` ones for the first time, `changed` ones differed. `stale` readings were older than what
-    is in the tables and left it alone. `status_changes` were logged, of which some `skipped` statuses, went
-    `backwards`, or are of a status that is `unknown`. `rows_written` were added, changed or removed.
+    is in the tables and left it alone. `rejected` orders were read well and are more than Postgres can store.
+    `status_changes` were logged, of which some `skipped` statuses, went `backwards`, or are of a status that is
+    `unknown`. `rows_written` were added, changed or removed.
     """
 
     orders: int = 0
     new: int = 0
     changed: int = 0
     stale: int = 0
+    rejected: int = 0
     status_changes: int = 0
     skipped: int = 0
     backwards: int = 0
@@ -122,8 +133,21 @@ class OrderStore:
         self._transactions.close()
 
     def merge(self, tables: Mapping[str, pa.Table]) -> OrderCounts:
-        """Make orders, and all that hangs on them, what their readings say; the tables of `orders.rows.OrderBatch`."""
-        return self._run(_prepare_merge, partial(_merge, tables))
+        """Make orders, and all that hangs on them, what their readings say; the tables of `orders.rows.OrderBatch`.
+
+        An order that Postgres refuses is rejected and stays as it was. Where it refuses every one, the tables are to
+        blame and not the orders: that is raised, and all are still due.
+        """
+        with self._in_our_words():
+            try:
+                return self._transact(tables)
+            except Exception as error:
+                if not is_bad_data(error):
+                    raise
+                reasons = self._find_unstorable(tables, trade_ids(tables[ORDER_FETCHES.full_name]))
+                if not reasons or reasons.keys() >= set(trade_ids(tables[ORDERS.full_name])):
+                    raise
+                return replace(self._transact(rejecting(tables, reasons)), rejected=len(reasons))
 
     def note_listed(self, sightings: pa.Table) -> int:
         """Note what the list says (`orders.rows.sighting_rows`); of how many orders that is news: they are due."""
@@ -183,9 +207,30 @@ class OrderStore:
         with self._database.begin() as connection:
             connection.execute(_RECORD_DAY, {"account": account, "day": day, **counts})
 
+    def _transact(self, tables: Mapping[str, pa.Table], *, commit: bool = True) -> OrderCounts:
+        return self._transactions.run(_prepare_merge, partial(_merge, tables), commit=commit)
+
+    def _find_unstorable(self, tables: Mapping[str, pa.Table], tried: Sequence[str]) -> dict[str, str]:
+        """Which orders Postgres will not take, and why, without what is in them: by trying halves."""
+        try:
+            self._transact(only(tables, tried), commit=False)
+        except Exception as error:
+            if not is_bad_data(error):
+                raise
+            if len(tried) == 1:
+                return {tried[0]: message(primary_message(driver_error(error)))}
+            middle = len(tried) // 2
+            return self._find_unstorable(tables, tried[:middle]) | self._find_unstorable(tables, tried[middle:])
+        return {}
+
     def _run(self, prepare: Callable[[Stage], None], work: Callable[[Stage], T]) -> T:
-        with in_our_words(self._database.address), without_the_row(self._database.address):
+        with self._in_our_words():
             return self._transactions.run(prepare, work)
+
+    @contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        with in_our_words(self._database.address), without_the_row(self._database.address):
+            yield
 
 
 def _prepare_merge(stage: Stage) -> None:

@@ -76,6 +76,7 @@ _SILENT = _Meaning("is not reachable", _UP, DatabaseDown)
 _BY_WORDS = (
     ("password authentication failed|no password supplied|pg_hba|role .* does not exist", _REFUSED),
     ("database .* does not exist", _BY_STATE["3D000"]),
+    ("Column .* does not exist in target table", _BY_STATE["42703"]),
     ("could not translate host name|Name or service not known", _NOBODY),
     ("too many clients|too many connections|remaining connection slots", _BY_STATE["53300"]),
     ("starting up|shutting down|in recovery mode", _BY_STATE["57P03"]),
@@ -121,7 +122,7 @@ def as_problem(error: BaseException, address: str) -> DatabaseProblem | None:
     meaning = _meaning(error)
     if meaning is None:
         return None
-    said = _words(driver_error(error))
+    said = primary_message(driver_error(error))
     return meaning.kind(f"The database {address} {meaning.what}{f' ({said})' if said else ''}", meaning.remedy)
 
 
@@ -136,7 +137,7 @@ def without_the_row(address: str) -> Iterator[None]:
     except Exception as error:
         if not is_bad_data(error):
             raise
-        what = f"The database {address} refuses a row ({_words(driver_error(error))})"
+        what = f"The database {address} refuses a row ({primary_message(driver_error(error))})"
         raise DatabaseProblem(what, "If a table was altered by hand, undo that; else report it") from None
 
 
@@ -172,7 +173,7 @@ def _from_a_driver(error: object) -> bool:
     return isinstance(error, psycopg2.Error) or type(error).__module__.startswith("adbc_driver_manager")
 
 
-def _words(error: object) -> str:
+def primary_message(error: object) -> str:
     """The server's first line: no SQL, no parameters, nothing but what went wrong."""
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
     details = dict(getattr(error, "details", None) or ())

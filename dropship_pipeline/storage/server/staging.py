@@ -26,6 +26,7 @@ class Stage:
     def __init__(self, database: Database) -> None:
         self._connection = database.open_adbc()
         self._made: set[str] = set()
+        self._as_defined: dict[str, bool] = {}
 
     def close(self) -> None:
         """Close the connection; a transaction under way is rolled back, the temporary tables go."""
@@ -78,9 +79,34 @@ class Stage:
         if rows.num_rows:
             self._connection.load("pg_temp", name, rows)
 
+    def is_as_defined(self, table: Table) -> bool:
+        """Whether the table has the columns of its definition, of those types; looked up once."""
+        if table.full_name not in self._as_defined:
+            [(altered,)] = self.run(_count_altered(table))
+            self._as_defined[table.full_name] = altered == 0
+        return self._as_defined[table.full_name]
+
+    def append(self, table: Table, rows: pa.Table) -> None:
+        """Copy rows into the table itself, half the cost of staging them; columns are matched by name.
+
+        For rows that are known to be new, and a table that `is_as_defined`: what is copied is not cast, and would be
+        taken for another number where a column is of another type.
+        """
+        if rows.num_rows:
+            self._connection.load(table.schema, table.name, rows)
+
 
 def _create(name: str, columns: str) -> str:
     return f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS"
+
+
+def _count_altered(table: Table) -> str:
+    defined = ", ".join(f"('{column.name}', '{column.type.value}'::regtype)" for column in table.columns)
+    return f"""
+        SELECT count(*) FROM (VALUES {defined}) AS defined (name, type)
+        LEFT JOIN pg_attribute a ON a.attrelid = '{table.full_name}'::regclass AND a.attname = defined.name
+        WHERE a.atttypid IS DISTINCT FROM defined.type
+    """  # noqa: S608  names from the definitions
 
 
 def comma(names: Iterable[str], prefix: str = "") -> str:

@@ -10,15 +10,16 @@ _OURS = ("catalog", "orders", "ops")
 _OUTGROWN = text("""
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = ANY (:schemas) AND c.relkind = 'r'
-        AND pg_relation_size(c.oid) > (2 * c.relpages + 8) * current_setting('block_size')::bigint
+        AND pg_relation_size(c.oid) > (1.25 * c.relpages + 8) * current_setting('block_size')::bigint
     ORDER BY 1
 """)
 
 
 def look_again(database: Database) -> list[str]:
-    """Have the planner look at the tables that have doubled since it did; which these are.
+    """Have the planner look at the tables that are a quarter larger than when it did; which these are.
 
-    A question right after a first load would be planned for empty tables, and take minutes instead of a second. A table
+    A question right after a first load would be planned for empty tables, and take minutes instead of a second. So it
+    would where the rows of a kind are new to a table that had others: `ops.fetches`, after each stage. A table
     that somebody else looks at just now, or that is not ours to look at, is passed over. Raises `DatabaseProblem`.
     """
     with database.autocommit() as connection:

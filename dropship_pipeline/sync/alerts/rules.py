@@ -22,6 +22,8 @@ FORGOTTEN_AFTER = timedelta(days=14)
 """When a failed run or check that nobody repeated is let go without a word."""
 
 _STANDING = frozenset({Kind.HELD, Kind.ACCOUNT})  # states, not events: each lasts until somebody does something
+# events that are seen once; a tick that failed is seen until another one ends
+_ONCE = frozenset({Kind.RUN, Kind.CHECK})
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 
 _RANGE = "..."
@@ -202,8 +204,11 @@ def _over(alert: Alert, at: datetime, now: datetime) -> Alert:
 
 
 def _is_forgotten(alert: Alert, now: datetime) -> bool:
-    lasts = alert.resolved_at is None and alert.kind not in _STANDING
-    return lasts and not alert.attempts and now - alert.last_at > FORGOTTEN_AFTER
+    if alert.resolved_at is not None or alert.kind in _STANDING or alert.attempts:
+        return False
+    if alert.kind in _ONCE and not alert.told:  # seen that late, and told all the same
+        return False
+    return now - alert.last_at > FORGOTTEN_AFTER
 
 
 def _covers(success: Success, alert: Alert) -> bool:

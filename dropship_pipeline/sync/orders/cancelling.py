@@ -3,11 +3,12 @@
 from contextlib import suppress
 
 from dropship_pipeline.alibaba.errors import ApiError, Refused
+from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.orders.placing import REPLACEABLE, UNSETTLED, PayState, State
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.orders.placements import Placement, PlacementStore, find_placement
 from dropship_pipeline.sync.orders.placing import PlaceOutcome, alone, placement_store, problem_of, read_back
-from dropship_pipeline.sync.orders.reconciling import Patience
+from dropship_pipeline.sync.orders.reconciling import Patience, legible
 from dropship_pipeline.sync.session import Desk
 
 OPEN = frozenset({"to_be_audited", "unpay"})
@@ -53,7 +54,8 @@ def cancel(desk: Desk, name: str, reason: str | None = None, patience: Patience 
 def _cancel(desk: Desk, store: PlacementStore, placement: Placement, reason: str | None) -> Placement:
     """To be done again is no harm: an order that is closed is refused, and asked for its status."""
     trade_id = str(placement.trade_id)
-    status = desk.client.get_order(trade_id).status
+    with legible(f"order {placement.reference}", f"dropship orders cancel {placement.reference}"):
+        status = desk.client.get_order(trade_id).status
     if status not in OPEN | {_CLOSED}:
         if placement.state is State.CANCELLING:
             store.move(placement, [State.CANCELLING], State.PLACED, None)
@@ -70,7 +72,7 @@ def _cancel(desk: Desk, store: PlacementStore, placement: Placement, reason: str
             failure = error
         if failure is not None:
             # whatever was said of the call, the order tells
-            with suppress(ApiError):
+            with suppress(ApiError, Unreadable):
                 status = desk.client.get_order(trade_id).status
             if status != _CLOSED:
                 if isinstance(failure, Refused):

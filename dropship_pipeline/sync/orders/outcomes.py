@@ -56,9 +56,9 @@ class DayOutcome:
 class OrdersOutcome:
     """Orders that were read.
 
-    `asked` for; `counts`: what the merges did; `refused` by Alibaba.com; `rejected`, for their answers cannot be read;
-    `undone` for the last `undone_reason`: these stay due. `unknown_statuses`: orders by statuses that nobody knows.
-    `days`: those that were reconciled. `listing_reason`: why the list could not be read to its end, "" if it was.
+    `asked` for; `counts`: what the merges did; `refused` by Alibaba.com; `rejected`, for their answers cannot be read
+    or stored; `undone` for the last `undone_reason`: these stay due. `unknown_statuses`: orders by statuses that nobody
+    knows. `days`: those that were reconciled. `listing_reason`: why the list was not read to its end, "" if it was.
     `closed`: accounts that a person has to authorise again, and why; `waiting` orders are theirs. They hold up nobody
     else, and following goes on where it was when they are authorised. `failed`: accounts of which something else
     prevented all calls, and what.
@@ -109,7 +109,7 @@ class OrdersOutcome:
         ]
         if self.listing_reason:
             lines.append(f"The order list {self.listing_reason}. Run the command again")
-        if self.undone and not self.days:
+        if self.undone and not any(day.reason for day in self.days):
             lines.append(
                 f"{counted(self.undone, 'order')} could not be read: {self.undone_reason.rstrip('.')}. "
                 "Still due: run the command again"

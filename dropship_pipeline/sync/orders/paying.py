@@ -15,13 +15,13 @@ from dropship_pipeline.alibaba.order_requests import PayOrders
 from dropship_pipeline.alibaba.redaction import message
 from dropship_pipeline.alibaba.transport_requests import TooLate
 from dropship_pipeline.alibaba.values import Unreadable
-from dropship_pipeline.orders.placing import PayState, State
+from dropship_pipeline.orders.placing import PayState
 from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.orders.placements import Placement, PlacementStore, find_placement
 from dropship_pipeline.storage.server.database import DatabaseProblem
 from dropship_pipeline.storage.server.locks import Held
 from dropship_pipeline.sync.orders.placing import PlaceOutcome, alone, placement_store, problem_of, read_back
-from dropship_pipeline.sync.orders.reconciling import Patience
+from dropship_pipeline.sync.orders.reconciling import Patience, legible
 from dropship_pipeline.sync.session import Desk
 
 USER_AGENT = f"Mozilla/5.0 (compatible; dropship-pipeline/{__version__})"
@@ -80,8 +80,9 @@ def payable(desk: Desk, name: str) -> Placement:
         )
     if placement.account != desk.place.account:
         raise Problem(f"Order {name} is of account {placement.account}", f"Give --account {placement.account}")
-    if placement.state is not State.PLACED:
-        raise problem_of(placement) or Problem(f"Order {name} is {placement.state}", "There is nothing to pay")
+    problem = problem_of(placement)
+    if problem is not None:
+        raise problem
     return placement
 
 
@@ -157,7 +158,8 @@ def _follow(desk: Desk, store: PlacementStore, placement: Placement, patience: P
     looks = 0
     while True:
         settled = store.now() >= placement.updated_at + patience.settled
-        result = desk.client.query_pay_result(str(placement.trade_id))
+        with legible(f"the payment of order {placement.reference}", f"dropship orders pay {placement.reference}"):
+            result = desk.client.query_pay_result(str(placement.trade_id))
         if result.paid or result.status == _CLOSED:
             return _stands(store, placement, result)
         if result.status == _PAYING:

@@ -26,7 +26,7 @@ from dropship_pipeline.storage.server.database import DatabaseProblem
 from dropship_pipeline.storage.server.locks import Held, hold
 from dropship_pipeline.sync.orders.following import refresh_orders
 from dropship_pipeline.sync.orders.quoting import Quoted, quote_order
-from dropship_pipeline.sync.orders.reconciling import Patience, reconcile, unclaimed_orders
+from dropship_pipeline.sync.orders.reconciling import Patience, legible, reconcile, unclaimed_orders
 from dropship_pipeline.sync.session import Desk
 
 _AGAIN = "Run the command again: it looks for the order before it sends anything"
@@ -59,7 +59,7 @@ def placement_store(desk: Desk) -> PlacementStore:
 
 
 def problem_of(placement: Placement) -> Problem | None:
-    """Why an order is not placed, with the remedy; None if it is, or was and is cancelled."""
+    """Why an order is not placed, or not any more, with the remedy; None if it is."""
     of, why = f"Order {placement.reference}", f": {placement.reason}" if placement.reason else ""
     problems = {
         State.PLANNED: Problem(f"{of} is not placed{why}", "Run the command again to place it"),
@@ -70,6 +70,10 @@ def problem_of(placement: Placement) -> Problem | None:
             f"{of} was sent, and its orders do not tell what became of it{why}",
             f"Then say what you found: dropship orders settle {placement.reference} --order ID, or --nothing-placed",
         ),
+        State.CANCELLING: Problem(
+            f"{of} is being cancelled{why}", f"Find out: dropship orders cancel {placement.reference}"
+        ),
+        State.CANCELLED: Problem(f"{of} is cancelled{why}", "To order it again, choose another reference"),
     }
     return problems.get(placement.state)
 
@@ -125,7 +129,8 @@ def settle(desk: Desk, reference: str, trade_id: str | None) -> Placement:
         if trade_id is None:
             return store.never_sent(placement, "A person found that no such order exists")
         payload = desk.client.call(OfOrder.details(trade_id)).payload
-        found = Candidate(read_order(payload, trade_id), read_reference(payload))
+        with legible(f"order {trade_id}", f"dropship orders settle {reference} --order {trade_id}"):
+            found = Candidate(read_order(payload, trade_id), read_reference(payload))
         if match(store.asked(reference), found) is Match.OTHER:
             raise Problem(
                 f"Order {trade_id} holds something else, or goes somewhere else, than order {reference}",

@@ -86,10 +86,11 @@ def _settle(desk: Desk, store: OrderStore, told: Sequence[_Told]) -> OrdersOutco
             batch.refuse(one.trade_id, failure.received_at, failure.code, one.listed)
         elif failure is not None:
             failures.append(failure)
+    counts = store.merge(batch.tables())
     return OrdersOutcome(
-        counts=store.merge(batch.tables()),
+        counts=counts,
         refused=batch.refused,
-        rejected=batch.rejected,
+        rejected=batch.rejected + counts.rejected,
         undone=len(failures),
         undone_reason=failures[-1].what if failures else "",
         unknown_statuses=batch.unknown_statuses,

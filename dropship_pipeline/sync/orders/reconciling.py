@@ -5,6 +5,8 @@ believed only of a list that was read to its end after that time, with every ord
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,6 +18,7 @@ from dropship_pipeline.alibaba.outcomes import Answered
 from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.orders.placing import OrderAsked, State
 from dropship_pipeline.orders.placing_match import CLOCKS_APART, Candidate, Match, match
+from dropship_pipeline.problem import Problem
 from dropship_pipeline.storage.orders.placements import Placement, PlacementStore
 from dropship_pipeline.sync.orders.listing import list_orders
 from dropship_pipeline.sync.session import Desk
@@ -49,6 +52,15 @@ class _Look:
     same: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
     lacking: str = ""
+
+
+@contextmanager
+def legible(of: str, again: str) -> Iterator[None]:
+    """Raise an answer about `of` that cannot be read as a Problem: nothing is known by it, and `again` asks again."""
+    try:
+        yield
+    except Unreadable as why:
+        raise Problem(f"What Alibaba.com says of {of} cannot be read: {why}", f"Ask again: {again}") from why
 
 
 def reconcile(

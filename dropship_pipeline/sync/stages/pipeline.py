@@ -3,14 +3,13 @@
 An answer is landed as it came before it is interpreted; that it was landed, normalised and merged is recorded in the
 transaction of the merge. A run that is killed therefore loses nothing that was landed, and repeats at most one batch:
 one hand-over of answers is fetched while the one before it is landed and normalised, and a batch is the two (ADR 0004).
-The one before those, landed long since, is merged meanwhile (`merging`).
+Those before, landed long since, are merged meanwhile (`merging`).
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from dropship_pipeline.alibaba.requests import BatchRead, Request
 from dropship_pipeline.alibaba.values import Unreadable
 from dropship_pipeline.catalog.freshness import MAX_AGES
 from dropship_pipeline.catalog.ledger import Ledger
+from dropship_pipeline.garbage import give_back
 from dropship_pipeline.storage.catalog.fetches import due
 from dropship_pipeline.storage.catalog.merge import MergeCounts, Merger
 from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile, TornRawFile, read_raw, unmerged
@@ -29,7 +29,7 @@ from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.asking import Asking
 from dropship_pipeline.sync.stages.landing import Settled, read_again
-from dropship_pipeline.sync.stages.merging import Merging
+from dropship_pipeline.sync.stages.merging import Merge, Merging, Normalised
 from dropship_pipeline.sync.summary import CallCounts, StageOutcome
 
 HAND_OVER = 250
@@ -63,7 +63,7 @@ class Kind(Generic[R]):
     ask_together: Callable[[Sequence[str]], BatchRead]
     read: Callable[[object, str], R]
     rows: Callable[[], Rows[R]]
-    merge: Callable[[Merger, dict[str, pa.Table], pa.Table, pa.Table, list[RawFile]], MergeCounts]
+    merge: Merge
 
 
 @dataclass(slots=True)
@@ -86,14 +86,14 @@ class Counter:
             self.outcome, **{name: getattr(self.outcome, name) + count for name, count in counts.items()}
         )
 
-    def merged(self, counts: MergeCounts, ledger: Ledger) -> None:
-        """Add what a merge did."""
+    def merged(self, counts: MergeCounts, ledgers: Sequence[Ledger]) -> None:
+        """Add what a merge did, of the answers of these ledgers."""
         self.add(
             done=counts.products,
             new=counts.new,
             changed=counts.changed,
-            refused=ledger.refused,
-            rejected=ledger.rejected + counts.rejected,
+            refused=sum(ledger.refused for ledger in ledgers),
+            rejected=sum(ledger.rejected for ledger in ledgers) + counts.rejected,
             rows_written=sum(counts.rows_written.values()),
         )
 
@@ -113,6 +113,7 @@ class Counter:
             seconds=time.monotonic() - self._began,
         )
         self.session.summary.stages.append(self.outcome)
+        give_back()
         return self.outcome
 
 
@@ -139,9 +140,9 @@ def run_stage(session: Session, kind: Kind[R], request: SyncRequest) -> StageOut
                 left: Sequence[str] = ()
                 if told.raw:
                     file = session.raw.land(kind.name, session.run_id, told.raw)
-                    batch = normalise(kind, told.answers, file.path)
+                    batch = normalise(kind, told.answers, file.path, [file])
                     left = batch.left
-                    merging.start(partial(batch.merge, session.merger, [file]), batch.ledger)
+                    merging.start(batch)
                 asking.alone(left)
                 session.progress.advance(len(told.answers) + len(told.failures) - len(left))
     session.progress.finish()
@@ -152,7 +153,8 @@ def recover(session: Session, kind: Kind[R], counter: Counter) -> None:
     """Merge what a killed run landed and did not merge: no call is made for it."""
     for file, landed in lost_and_found(session, kind.name):
         answers = read_again(kind.operation, landed)
-        counter.merged(*settle(session.merger, kind, answers, file.path, [file]))
+        counts, ledger = settle(session.merger, kind, answers, file.path, [file])
+        counter.merged(counts, [ledger])
         counter.add(recovered=len(answers))
 
 
@@ -165,25 +167,8 @@ def lost_and_found(session: Session, kind: str) -> Iterator[tuple[RawFile, list[
             session.progress.note(str(torn))
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
-    """Rows of landed answers, and what is to be recorded of each answer; ready to be merged.
-
-    `left`: products that were asked for with others and cannot be read from what was answered: nothing is recorded.
-    """
-
-    tables: dict[str, pa.Table]
-    ledger: Ledger
-    into: Callable[[Merger, dict[str, pa.Table], pa.Table, pa.Table, list[RawFile]], MergeCounts]
-    left: Sequence[str] = ()
-
-    def merge(self, merger: Merger, done: Sequence[RawFile]) -> MergeCounts:
-        """Merge them, in one transaction with the record that it was done; `done` files are recorded as merged."""
-        return self.into(merger, self.tables, self.ledger.fetches(), self.ledger.rejects(), list(done))
-
-
-def normalise(kind: Kind[R], answers: Iterable[Settled], landed_in: str) -> Normalised:
-    """The rows of answers that were landed in this file."""
+def normalise(kind: Kind[R], answers: Iterable[Settled], landed_in: str, done: Sequence[RawFile]) -> Normalised:
+    """The rows of answers that were landed in this file; `done` files are merged with them."""
     ledger = Ledger(kind.name, landed_in)
     rows = kind.rows()
     left: list[str] = []
@@ -200,12 +185,12 @@ def normalise(kind: Kind[R], answers: Iterable[Settled], landed_in: str) -> Norm
                 ledger.reject(answer.key, answer.received_at, why, answer.payload)
         else:
             ledger.answered(answer.key, answer.received_at, answer.payload)
-    return Normalised(rows.tables(), ledger, kind.merge, left)
+    return Normalised(rows.tables(), [ledger], kind.merge, done, left)
 
 
 def settle(
     merger: Merger, kind: Kind[R], answers: Iterable[Settled], landed_in: str, done: Sequence[RawFile]
 ) -> tuple[MergeCounts, Ledger]:
     """Normalise answers that were landed in a file, and merge them; `done` files are recorded as merged."""
-    batch = normalise(kind, answers, landed_in)
-    return batch.merge(merger, done), batch.ledger
+    batch = normalise(kind, answers, landed_in, done)
+    return batch.merge(merger), batch.ledgers[0]

@@ -1,5 +1,6 @@
 """Publishing: the public tables as a Parquet snapshot; and throwing away raw answers that are past their time."""
 
+from dropship_pipeline.garbage import give_back
 from dropship_pipeline.storage.lake import snapshots
 from dropship_pipeline.storage.lake.raw import drop_expired
 from dropship_pipeline.storage.lake.snapshots import Snapshot
@@ -15,6 +16,7 @@ def publish(store: Store) -> Snapshot:
     drop_expired(store.lake, store.database, store.settings.raw_days)
     store.progress.advance(len(snapshot.row_counts), len(snapshot.row_counts))
     store.progress.finish()
+    give_back()
     if isinstance(store, Session):
         store.summary.snapshot = snapshot.path
         store.summary.rows = dict(snapshot.row_counts)

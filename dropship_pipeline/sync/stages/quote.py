@@ -7,7 +7,6 @@ cut short by a fault of the way there and back stays due.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import orjson
 
@@ -29,8 +28,8 @@ from dropship_pipeline.storage.lake.raw import RawAnswer, RawFile
 from dropship_pipeline.sync.request import SyncRequest
 from dropship_pipeline.sync.session import Session
 from dropship_pipeline.sync.stages.landing import settled
-from dropship_pipeline.sync.stages.merging import Merging
-from dropship_pipeline.sync.stages.pipeline import HAND_OVER, Counter, Normalised, lost_and_found
+from dropship_pipeline.sync.stages.merging import Merging, Normalised
+from dropship_pipeline.sync.stages.pipeline import HAND_OVER, Counter, lost_and_found
 from dropship_pipeline.sync.summary import StageOutcome
 
 KIND = "freight"
@@ -77,8 +76,8 @@ def quote(session: Session, request: SyncRequest) -> StageOutcome:
                     raw = settled(outcome for quoted in whole for outcome in quoted.outcomes)[2]
                     if raw:
                         file = session.raw.land(KIND, session.run_id, raw)
-                        normalised, fallbacks = normalise_quotes(whole, file.path)
-                        merging.start(partial(normalised.merge, session.merger, [file]), normalised.ledger)
+                        normalised, fallbacks = normalise_quotes(whole, file.path, [file])
+                        merging.start(normalised)
                         counter.add(fallbacks=fallbacks)
                     counter.failed([quoted.result.fault for quoted in batch if quoted.result.fault is not None])
                     session.progress.advance(len(batch))
@@ -112,8 +111,8 @@ def _recording(flow: Flow[QuoteResult], outcomes: list[Outcome]) -> Flow[QuoteRe
         return result
 
 
-def normalise_quotes(batch: Iterable[Quoted], landed_in: str) -> tuple[Normalised, int]:
-    """The rows of quotes and refusals that were landed in this file.
+def normalise_quotes(batch: Iterable[Quoted], landed_in: str, done: Sequence[RawFile]) -> tuple[Normalised, int]:
+    """The rows of quotes and refusals that were landed in this file; `done` files are merged with them.
 
     Gives how many of the quotes needed a second dispatch location or quantity, too.
     """
@@ -144,15 +143,15 @@ def normalise_quotes(batch: Iterable[Quoted], landed_in: str) -> tuple[Normalise
             ledger.answered(quoted.product_id, result.answered_at, last.answer.payload, destination)
         else:
             ledger.refuse(quoted.product_id, result.answered_at, result.refusals[-1].code, destination)
-    return Normalised(rows.tables(), ledger, Merger.merge_freight), fallbacks
+    return Normalised(rows.tables(), [ledger], Merger.merge_freight, done), fallbacks
 
 
 def settle_quotes(
     merger: Merger, batch: Iterable[Quoted], landed_in: str, done: Sequence[RawFile]
 ) -> tuple[MergeCounts, Ledger, int]:
     """Normalise quotes that were landed in a file, and merge them; `done` files are recorded as merged."""
-    normalised, fallbacks = normalise_quotes(batch, landed_in)
-    return normalised.merge(merger, done), normalised.ledger, fallbacks
+    normalised, fallbacks = normalise_quotes(batch, landed_in, done)
+    return normalised.merge(merger), normalised.ledgers[0], fallbacks
 
 
 def _recover(session: Session, counter: Counter) -> None:
@@ -160,7 +159,7 @@ def _recover(session: Session, counter: Counter) -> None:
     for file, landed in lost_and_found(session, KIND):
         batch = [quoted_again(asked, answers) for asked, answers in by_quote(landed).items()]
         counts, ledger, fallbacks = settle_quotes(session.merger, batch, file.path, [file])
-        counter.merged(counts, ledger)
+        counter.merged(counts, [ledger])
         counter.add(recovered=len(batch), fallbacks=fallbacks)
 
 

@@ -57,10 +57,37 @@ CREATE FUNCTION ops.keep_sku_prices() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $function$
 DECLARE
     skus text[];
+    others bigint;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         DELETE FROM ops.sku_prices;
         RETURN NULL;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        -- a SKU without a row had no tiers before: what is written now is all there is of it
+        WITH written (sku_id, product_id, currency, first_quantity, first_price, best_quantity, best_price)
+        AS MATERIALIZED (
+            SELECT
+                sku_id,
+                product_id,
+                max(currency),
+                min(min_quantity),
+                (min(ARRAY[min_quantity, price]))[2],
+                (min(ARRAY[price, min_quantity]) FILTER (WHERE price IS NOT NULL))[2],
+                min(price)
+            FROM touched
+            GROUP BY sku_id, product_id
+        ), added AS (
+            INSERT INTO ops.sku_prices
+                (sku_id, product_id, currency, first_quantity, first_price, best_quantity, best_price)
+            SELECT sku_id, product_id, currency, first_quantity, first_price, best_quantity, best_price FROM written
+            ON CONFLICT DO NOTHING
+            RETURNING 1
+        )
+        SELECT (SELECT count(*) FROM written) - (SELECT count(*) FROM added) INTO others;
+        IF others = 0 THEN
+            RETURN NULL;
+        END IF;
     END IF;
     IF TG_OP = 'UPDATE' THEN
         skus := ARRAY(SELECT sku_id FROM touched UNION SELECT sku_id FROM gone);
