@@ -144,15 +144,18 @@ def database(make_database: Callable[..., Database]) -> Database:
 
 @pytest.fixture
 def start_sandbox() -> Iterator[Callable[..., Running]]:
-    """Starts simulated Alibaba.coms, on ports of their own, with the options of `SandboxConfig`; their clocks stand."""
+    """Starts simulated Alibaba.coms, on ports of their own, with the options of `SandboxConfig`; their clocks stand.
+
+    At one moment, whenever the tests run; those with orders, or clocks that go, at that of their clients: orders are
+    asked for by the client's time.
+    """
     running: list[Running] = []
 
     def start_one(**options: Any) -> Running:
-        running.append(
-            start(
-                SandboxConfig(**{"clock_start_ms": THEN_MS, "orders": 0, "products": 60, "clock_speed": 0.0, **options})
-            )
-        )
+        given = {"orders": 0, "products": 60, "clock_speed": 0.0, **options}
+        if not given["orders"] and not given["clock_speed"]:
+            given.setdefault("clock_start_ms", THEN_MS)
+        running.append(start(SandboxConfig(**given)))
         return running[-1]
 
     yield start_one

@@ -12,7 +12,6 @@ from dagster_pages import DagsterPages
 from dagster_runs import installed, run_job
 from dagster_ui import Ui
 from deployment import Deployment
-from moment import THEN_MS
 from screenshots import save
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from sqlalchemy.engine import make_url
@@ -40,7 +39,7 @@ def merchant(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
     database = Database(make_url(server.libpq_url).set(database=name).render_as_string(hide_password=False))
     sizes = {"products": 300, "orders": 200} if SCREENSHOTS else {"products": 40, "orders": 0}
     try:
-        with start(SandboxConfig(clock_speed=0.0, **sizes, clock_start_ms=THEN_MS)) as sandbox:
+        with start(SandboxConfig(clock_speed=0.0, **sizes)) as sandbox:
             home = tmp_path_factory.mktemp("merchant")
             deployment = Deployment(home, database, sandbox, {"DROPSHIP_SCHEDULES": "false"})
             with installed(deployment) as instance:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from moment import THEN_MS
 from placing_steps import CREATE, LIST, PAY, created, fault, no_faults, person, sent, settled_shop, wanted
 from typed import Type, Typed
 
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("placing")  # what is set up once is set up
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Running]:
-    with start(SandboxConfig(products=60, orders=0, drift=0.0, clock_start_ms=THEN_MS)) as running:
+    with start(SandboxConfig(products=60, orders=0, drift=0.0)) as running:
         yield running
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import invariants
 from invariants import Violation
 from machine import Machine, Merchant, World
-from moment import THEN_MS
 from order_truth import expected, moment, stored, true_orders
 from placing_steps import CREATE, PAY, created, wanted
 from points import Point
@@ -139,7 +138,7 @@ def _shop(machine: Machine, name: str) -> Merchant:
     """A merchant who orders, at a sandbox of the row's own whose clock goes."""
     key = ("shop", name)
     if key not in machine.known:
-        running = start(SandboxConfig(products=40, orders=0, drift=0.0, clock_start_ms=THEN_MS))
+        running = start(SandboxConfig(products=40, orders=0, drift=0.0))
         machine.at_the_end(running.stop)
         running.control("accounts/payment", {"payment": "saved_method"})
         database = machine.copy(machine.template, f"shop_{uuid.uuid4().hex[:12]}")

@@ -29,7 +29,6 @@ from dagster_group import CODE, DAEMON, Group, dagster_running, impatient_home
 from dagster_runs import fresh_database, installed, materialised, succeeded
 from dagster_ui import LOCATION, Ui, wait_for
 from deployment import Deployment
-from moment import THEN_MS
 
 from dropship_pipeline.catalog.feeds import FEEDS
 from dropship_pipeline.orchestration.abandoned import WORKER
@@ -58,7 +57,7 @@ def group(server: Database, dagster_template: str, tmp_path_factory: pytest.Temp
         "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1",
         "DROPSHIP_SCHEDULES": "false",
     }
-    config = SandboxConfig(products=40, orders=30, clock_speed=0.0, drift=0.0, clock_start_ms=THEN_MS)
+    config = SandboxConfig(products=40, orders=30, clock_speed=0.0, drift=0.0)
     with fresh_database(server, dagster_template) as database, start(config) as sandbox:
         merchant = Deployment(tmp_path_factory.mktemp("merchant"), database, sandbox, variables)
         with dagster_running(merchant, folder) as running:

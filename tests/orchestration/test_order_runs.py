@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster_runs import checks, failures, installed, materialised, metadata, run_job
 from deployment import Deployment
-from order_steps import MONTHS, at_desk
+from order_steps import THEN, at_desk
 from two_buyers import OTHER, let_in, state_of, stored_statuses, throw_out, true_statuses
 
 from dropship_pipeline.orchestration.orders import DAYS, lately
@@ -75,7 +75,7 @@ def test_the_sensor_has_what_changed_read_in_one_run_and_goes_on_from_its_cursor
 
 
 def test_the_sensor_follows_every_account_and_passes_over_one_that_must_be_authorised_again(deploy: Deploy) -> None:
-    merchant = deploy(products=60, orders=100, **MONTHS)
+    merchant = deploy(products=60, orders=100, **THEN)
     let_in(merchant)
     with at_desk(merchant) as desk:
         sync_all(desk, OrdersRequest(since=timedelta(days=36_500)))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deployment import Deployment
+from moment import THEN_MS
 
 from dropship_pipeline.sync.orders.following import follow, refresh_orders
 from dropship_pipeline.sync.orders.outcomes import FollowOutcome, OrdersOutcome
@@ -12,8 +13,8 @@ from dropship_pipeline.sync.progress import Progress, Silent
 from dropship_pipeline.sync.session import Desk, open_desk
 
 HOUR, DAY = 3_600, 86_400
-MONTHS = {"access_token_s": 10_000_000}
-"""Options of a simulated Alibaba.com whose tokens outlive the months that are played through."""
+THEN = {"clock_start_ms": THEN_MS, "access_token_s": 10_000_000}
+"""Options of a simulated Alibaba.com that stands at one moment, and whose tokens outlive the months since."""
 
 
 class Noting(Silent):

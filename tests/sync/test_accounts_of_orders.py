@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from order_steps import DAY, MONTHS, Noting, at_desk, time_passes
+from order_steps import DAY, THEN, Noting, at_desk, time_passes
 from two_buyers import OTHER, buyers, let_in, ordered, state_of, stored_statuses, throw_out, true_statuses, vault_of
 
 from dropship_pipeline.alibaba.errors import Permanent
@@ -24,7 +24,7 @@ LIST, GET = "/alibaba/order/list", "/alibaba/order/get"
 @pytest.fixture
 def merchant(deploy: Deploy) -> Deployment:
     """A hundred orders of one buyer, ten of another, none of them read yet; both have authorised the app."""
-    both = deploy(products=60, orders=100, **MONTHS)
+    both = deploy(products=60, orders=100, **THEN)
     let_in(both)
     return both
 
@@ -138,7 +138,7 @@ def test_an_order_that_nobody_has_heard_of_is_looked_for_in_every_account(mercha
 
 
 def test_an_order_that_was_asked_for_before_its_buyer_came_is_found_when_he_comes(deploy: Deploy) -> None:
-    merchant = deploy(products=60, orders=100, **MONTHS)
+    merchant = deploy(products=60, orders=100, **THEN)
     order = min(ordered(merchant, 1))
     with at_desk(merchant) as desk:
         assert refresh_all(desk, [order]).refused == 1
@@ -192,7 +192,7 @@ def test_where_nobody_has_authorised_the_app_that_is_said(deploy: Deploy) -> Non
 
 def test_a_merchant_may_have_no_account_that_is_called_default(deploy: Deploy) -> None:
     merchant = deploy(
-        products=60, orders=100, variables={"ALIBABA_ACCESS_TOKEN": "", "ALIBABA_REFRESH_TOKEN": ""}, **MONTHS
+        products=60, orders=100, variables={"ALIBABA_ACCESS_TOKEN": "", "ALIBABA_REFRESH_TOKEN": ""}, **THEN
     )
     let_in(merchant)
     with at_desk(merchant) as desk:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from moment import THEN_MS
 from order_steps import at_desk
 from placing_steps import (
     CANCEL,
@@ -40,7 +39,7 @@ RESULT, GET = "/alibaba/order/pay/result/query", "/alibaba/order/get"
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
-    with start(SandboxConfig(products=60, orders=0, drift=0.0, clock_start_ms=THEN_MS)) as running:
+    with start(SandboxConfig(products=60, orders=0, drift=0.0)) as running:
         yield running
 
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 
 import pytest
 from deployment import Deployment
-from moment import THEN_MS
 from order_steps import Noting, at_desk
 from placing_steps import (
     CREATE,
@@ -41,7 +40,7 @@ Deploy = Callable[..., Deployment]
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
-    with start(SandboxConfig(products=60, orders=0, drift=0.0, clock_start_ms=THEN_MS)) as running:
+    with start(SandboxConfig(products=60, orders=0, drift=0.0)) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from deployment import Deployment, clean_environment
-from order_steps import DAY, HOUR, MONTHS, Noting, at_desk, follow_until_quiet, status_log, time_passes
+from order_steps import DAY, HOUR, THEN, Noting, at_desk, follow_until_quiet, status_log, time_passes
 from order_truth import expected, stored, true_orders
 
 from dropship_pipeline.sync.orders.following import OrdersRequest, follow, refresh_orders, sync_orders
@@ -26,7 +26,7 @@ GET = "/alibaba/order/get"
 @pytest.fixture
 def merchant(deploy: Deploy) -> Deployment:
     """A hundred and twenty orders of ninety days, the same ones each time; none of them is read yet."""
-    return deploy(products=60, orders=120, **MONTHS)
+    return deploy(products=60, orders=120, **THEN)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def statuses(merchant: Deployment) -> dict[str, str]:
 def test_two_hundred_orders_followed_through_sixty_days_are_what_is_true_and_each_change_is_logged_once(
     deploy: Deploy,
 ) -> None:
-    merchant = deploy(products=60, orders=200, **MONTHS)
+    merchant = deploy(products=60, orders=200, **THEN)
     observed = []
     with at_desk(merchant) as desk:
         assert sync_orders(desk, EVERYTHING).problems == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from order_steps import MONTHS, at_desk, follow_until_quiet, time_passes
+from order_steps import THEN, at_desk, follow_until_quiet, time_passes
 from order_truth import expected, moment, stored, true_orders
 
 from dropship_pipeline.counting import counted
@@ -21,7 +21,7 @@ Deploy = Callable[..., Deployment]
 @pytest.fixture
 def merchant(deploy: Deploy) -> Deployment:
     """Thirty orders of ninety days, the same ones each time; none of them is read yet."""
-    return deploy(products=60, orders=30, **MONTHS)
+    return deploy(products=60, orders=30, **THEN)
 
 
 def day_of(order: dict[str, Any]) -> date:
